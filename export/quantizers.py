@@ -1,0 +1,76 @@
+"""Symmetric weight quantisers, shared by all targets so that a difference between them is the target's, not ours."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from models.storage import WeightFormat
+
+HQQ_ITERATIONS = 20
+HQQ_TOLERANCE = 1e-5
+_EPS = torch.finfo(torch.float32).eps
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedTensor:
+    """Integers with scales: weight[r, c] = values[r, c] * scales[r, c // group].
+
+    Attributes:
+        values: int8 [rows, columns], within -8..7 for 4 bits and -128..127 for 8.
+        scales: float32 [rows, groups], already rounded to the width in which the target stores them.
+        bits: 4 or 8.
+    """
+
+    values: np.ndarray
+    scales: np.ndarray
+    bits: int
+
+    def dequantize(self) -> np.ndarray:
+        """float32 [rows, columns]."""
+        rows, groups = self.scales.shape
+        grouped = self.values.reshape(rows, groups, -1).astype(np.float32)
+        grouped *= self.scales[:, :, None]
+        return grouped.reshape(self.values.shape)
+
+
+def quantize(weight: np.ndarray, form: WeightFormat, scale_dtype: torch.dtype) -> QuantizedTensor:
+    """Quantise float32 [rows, columns] to `form`; 4 bits by HQQ, 8 bits by the largest magnitude of a row.
+
+    The integers are those that ExecuTorch's `export_llama` computes (torchao's `hqq_scale_only` and its symmetric
+    per-row int8), before the scales are rounded to `scale_dtype`.
+
+    Args:
+        scale_dtype: float type the target stores scales in; its width must be the format's `scale_bits`.
+    """
+    assert form.quantized and torch.finfo(scale_dtype).bits == form.scale_bits
+    tensor = torch.from_numpy(weight)
+    values, scales = _hqq(tensor, form.group_size or weight.shape[1]) if form.bits == 4 else _per_row(tensor)
+    return QuantizedTensor(values.numpy(), scales.to(scale_dtype).float().numpy(), form.bits)
+
+
+def _hqq(weight: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Half-quadratic quantisation, scales only (arXiv 2309.15531 simplified as in torchao 0.18).
+
+    Rounding and a least-squares refit of the scales alternate until no scale of the tensor moves by 1e-5, so
+    projections that a target packs together must still be quantised one by one.
+    """
+    groups = weight.reshape(weight.shape[0], -1, group)
+    scale = (groups.abs().amax(2) / 8).clamp_min(_EPS)
+    rounded = torch.empty_like(groups)
+    for _ in range(HQQ_ITERATIONS):
+        previous = scale
+        torch.div(groups, scale.unsqueeze(-1), out=rounded).round_().clamp_(-8, 7)
+        dots, norms = (groups * rounded).sum(2), (rounded * rounded).sum(2)
+        scale = torch.where(norms > 0, dots / norms, previous).clamp_min(_EPS)
+        if ((scale - previous).abs() / previous.clamp_min(_EPS)).max() < HQQ_TOLERANCE:
+            break
+    torch.div(groups, scale.unsqueeze(-1), out=rounded).round_().clamp_(-8, 7)
+    return rounded.to(torch.int8).reshape(weight.shape), scale
+
+
+def _per_row(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    magnitude = torch.maximum(-weight.amin(-1).clamp(max=0), weight.amax(-1).clamp(min=0))
+    scale = (magnitude / 127.5).clamp_min(_EPS)
+    values = torch.clamp(torch.round(weight * (1.0 / scale)[:, None]), -128, 127).to(torch.int8)
+    return values, scale[:, None]

@@ -1,0 +1,1 @@
+"""Everything around a run: measuring, the farm, analysis and reports."""
