@@ -35,7 +35,7 @@ class QuantizedTensor:
 
 
 def quantize(weight: np.ndarray, form: WeightFormat, scale_dtype: torch.dtype) -> QuantizedTensor:
-    """Quantise float32 [rows, columns] to `form`; 4 bits by HQQ, 8 bits by the largest magnitude of a row.
+    """Quantise float32 [rows, columns] to `form`; 4 bits by HQQ, 8 bits by the largest magnitude of a group.
 
     The integers are those that ExecuTorch's `export_llama` computes (torchao's `hqq_scale_only` and its symmetric
     per-row int8), before the scales are rounded to `scale_dtype`.
@@ -45,7 +45,8 @@ def quantize(weight: np.ndarray, form: WeightFormat, scale_dtype: torch.dtype) -
     """
     assert form.quantized and torch.finfo(scale_dtype).bits == form.scale_bits
     tensor = torch.from_numpy(weight)
-    values, scales = _hqq(tensor, form.group_size or weight.shape[1]) if form.bits == 4 else _per_row(tensor)
+    group = form.group_size or weight.shape[1]
+    values, scales = _hqq(tensor, group) if form.bits == 4 else _by_magnitude(tensor, group)
     return QuantizedTensor(values.numpy(), scales.to(scale_dtype).float().numpy(), form.bits)
 
 
@@ -69,8 +70,9 @@ def _hqq(weight: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor]:
     return rounded.to(torch.int8).reshape(weight.shape), scale
 
 
-def _per_row(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    magnitude = torch.maximum(-weight.amin(-1).clamp(max=0), weight.amax(-1).clamp(min=0))
+def _by_magnitude(weight: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor]:
+    groups = weight.reshape(weight.shape[0], -1, group)
+    magnitude = torch.maximum(-groups.amin(2).clamp(max=0), groups.amax(2).clamp(min=0))
     scale = (magnitude / 127.5).clamp_min(_EPS)
-    values = torch.clamp(torch.round(weight * (1.0 / scale)[:, None]), -128, 127).to(torch.int8)
-    return values, scale[:, None]
+    values = torch.clamp(torch.round(groups * (1.0 / scale)[:, :, None]), -128, 127).to(torch.int8)
+    return values.reshape(weight.shape), scale
