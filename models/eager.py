@@ -40,11 +40,13 @@ class EagerDecoder:
         self.shape = weights.shape
         self._weights = weights
         self._activations = activations
-        self._cos, self._sin = (torch.from_numpy(table) for table in rope_tables(self.shape, max_context))
+        cos, sin = (torch.from_numpy(table) for table in rope_tables(self.shape, max_context))
+        self._cos, self._signed_sin = torch.cat([cos, cos], -1), torch.cat([-sin, sin], -1)
         size = (batch, self.shape.num_kv_heads, max_context, self.shape.head_dim)
         self._caches = [(torch.zeros(size), torch.zeros(size)) for _ in range(self.shape.num_passes)]
         self._tokens_BT = torch.zeros((batch, 0), dtype=torch.long)
-        self._position = 0
+        self._span = slice(0, 0)
+        self._mask: Tensor | None = None
         self._rows = slice(-1, None)
         self._logits: Tensor | None = None
 
@@ -55,8 +57,14 @@ class EagerDecoder:
         Returns:
             float32 [B, rows, V] logits of the tokens that `rows` selects; by default only the last one's.
         """
+        batch, count = tokens.shape
+        end = position + count
+        assert batch == self._tokens_BT.shape[0], f"{batch} sequences for caches of {self._tokens_BT.shape[0]}"
+        assert 0 <= position < end <= self._cos.shape[0], f"positions {position}..{end} of {self._cos.shape[0]}"
         self._tokens_BT = torch.from_numpy(np.ascontiguousarray(tokens))
-        self._position = position
+        self._span = slice(position, end)
+        # A single token sees everything before it.
+        self._mask = None if count == 1 else torch.ones(count, end, dtype=torch.bool).tril(position)
         self._rows = rows
         walk_decoder(self.shape, self)
         assert self._logits is not None
@@ -77,7 +85,9 @@ class EagerDecoder:
     def linear(self, x: Tensor, weights: tuple[str, ...], biases: tuple[str, ...]) -> Tensor:
         x = _round(x, self._activations)
         parts = [functional.linear(x, self._get(weight)) for weight in weights]
-        return torch.cat([part + self._get(bias) for part, bias in zip(parts, biases, strict=True)] if biases else parts, -1)
+        if biases:
+            parts = [part + self._get(bias) for part, bias in zip(parts, biases, strict=True)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
     def attention(self, qkv: Tensor, cache: int, q_norm: str | None, k_norm: str | None) -> Tensor:
         shape = self.shape
@@ -88,16 +98,16 @@ class EagerDecoder:
         if q_norm is not None and k_norm is not None:
             q_BTNH, k_BTMH = self.norm(q_BTNH, q_norm), self.norm(k_BTMH, k_norm)
         q_BNTH, k_BMTH = self._rotate(q_BTNH.transpose(1, 2)), self._rotate(k_BTMH.transpose(1, 2))
-        end = self._position + q_BNTH.shape[2]
-        keys, values = (stored[:, :, :end] for stored in self._caches[cache])
-        keys[:, :, self._position :] = k_BMTH
-        values[:, :, self._position :] = v_BTMH.transpose(1, 2)
-        mask = torch.ones(q_BNTH.shape[2], end, dtype=torch.bool).tril(self._position)
-        attended = functional.scaled_dot_product_attention(q_BNTH, keys, values, attn_mask=mask, enable_gqa=True)
+        keys, values = self._caches[cache]
+        keys[:, :, self._span] = k_BMTH
+        values[:, :, self._span] = v_BTMH.transpose(1, 2)
+        keys, values = keys[:, :, : self._span.stop], values[:, :, : self._span.stop]
+        attended = functional.scaled_dot_product_attention(q_BNTH, keys, values, attn_mask=self._mask, enable_gqa=True)
         return attended.transpose(1, 2).flatten(-2)
 
     def swiglu(self, x: Tensor, gate: str, up: str) -> Tensor:
-        return functional.silu(self.linear(x, (gate,), ())) * self.linear(x, (up,), ())
+        gate_BTF, up_BTF = self.linear(x, (gate, up), ()).chunk(2, -1)
+        return functional.silu(gate_BTF) * up_BTF
 
     def last_token(self, x: Tensor) -> Tensor:
         return x[:, self._rows]
@@ -109,10 +119,8 @@ class EagerDecoder:
         return torch.from_numpy(self._weights.get(name))
 
     def _rotate(self, x_BNTH: Tensor) -> Tensor:
-        span = slice(self._position, self._position + x_BNTH.shape[2])
-        cos_TH, sin_TH = (torch.cat([table[span]] * 2, -1) for table in (self._cos, self._sin))
-        low, high = x_BNTH.chunk(2, -1)
-        return x_BNTH * cos_TH + torch.cat([-high, low], -1) * sin_TH
+        swapped = x_BNTH.roll(self.shape.head_dim // 2, -1)
+        return x_BNTH * self._cos[self._span] + swapped * self._signed_sin[self._span]
 
 
 class EagerMlp:
