@@ -1,0 +1,133 @@
+"""The ONNX target: model.onnx, model.onnx.data and, for decoders, genai_config.json."""
+
+from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from export.quantization import Scheme
+from export.targets.base import ExportSpec, LanguageModel, Network, Observed, StoredTensor, TargetName
+from export.targets.onnx.formats import DATA_FILE, expected_file_bytes, storage
+from models.decoder import walk_decoder
+from models.eager import Activations
+from models.errors import UserError
+from models.mlp import walk_mlp
+from models.shape import MlpShape
+from models.storage import Storage
+from models.weights import WeightSource
+
+# What the graphs were written for and tested with; the files themselves also run on ONNX Runtime 1.29.
+_SUPPORTED = {"onnx": "1.23.", "onnxruntime": "1.32."}
+_PROVIDER = "CPUExecutionProvider"
+
+
+class OnnxTarget:
+    """ONNX Runtime, CPU."""
+
+    name = TargetName.ONNX
+
+    def toolchain(self) -> dict[str, str]:
+        """Versions of the packages that decide what is written."""
+        found = {name: _installed(name) for name in (*_SUPPORTED, "torch", "numpy")}
+        for name, prefix in _SUPPORTED.items():
+            if not found[name].startswith(prefix):
+                raise UserError(f"{name} {found[name]} is not supported; install {name}=={prefix}*")
+        return found
+
+    def load_sdk(self) -> None:
+        """Import onnx and onnxruntime."""
+        for module in ("builders", "matrices", "reader", "runtime"):
+            import_module(f"export.targets.onnx.{module}")
+
+    def storage(self, spec: ExportSpec) -> Storage:
+        """See `formats.storage`: int8 is stored in groups of 32."""
+        return storage(spec)
+
+    def expected_file_bytes(self, spec: ExportSpec) -> int:
+        """Computed size of model.onnx and model.onnx.data; genai_config.json is no model file."""
+        return expected_file_bytes(spec)
+
+    def activations(self, scheme: Scheme) -> Activations:
+        """MatMulNBits rounds its inputs to int8 in blocks; float products round nothing."""
+        return Activations.EXACT if scheme is Scheme.FP32 else Activations.INT8_PER_BLOCK
+
+    def required_operators(self, spec: ExportSpec) -> dict[str, int]:
+        """Products, attention and norms, as often as the shape wants them."""
+        shape, floats = spec.shape, spec.scheme is Scheme.FP32
+        if isinstance(shape, MlpShape):
+            return {"Gemm" if floats else "MatMulNBits": shape.num_layers, "Relu": shape.num_layers - 1}
+        passes = shape.num_passes
+        operators = {
+            "FusedMatMul" if floats else "MatMulNBits": 5 * passes + 1,  # qkv, o, gate, up, down; the head
+            "GroupQueryAttention": passes,
+            "QuickGelu": passes,
+            "SimplifiedLayerNormalization": 1 + (2 * passes if shape.qk_norm else 0),
+            "SkipSimplifiedLayerNormalization": 2 * passes,
+        }
+        return operators if floats else {**operators, "GatherBlockQuantized": 1}
+
+    def write(self, spec: ExportSpec, weights: WeightSource, folder: Path) -> None:
+        """Write the files; weights go to disk one matrix at a time."""
+        from export.targets.onnx.builders import OnnxDecoder, OnnxMlp
+        from export.targets.onnx.genai import write_genai_config
+        from export.targets.onnx.graph import GraphWriter
+        from export.targets.onnx.matrices import Matrices
+
+        with (folder / DATA_FILE).open("wb") as data:
+            graph = GraphWriter(folder, data)
+            matrices = Matrices(graph, weights, self.storage(spec))
+            if isinstance(spec.shape, MlpShape):
+                walk_mlp(spec.shape, OnnxMlp(spec.shape, graph, matrices))
+            else:
+                walk_decoder(spec.shape, OnnxDecoder(spec, graph, matrices))
+                write_genai_config(spec, folder)
+            graph.save(spec.shape.family)
+
+    def stored_tensors(self, spec: ExportSpec, folder: Path) -> Iterator[tuple[str, StoredTensor]]:
+        """Follow the graph from its inputs; see `reader`."""
+        from export.targets.onnx.model_file import ModelFile
+        from export.targets.onnx.reader import read_tensors
+
+        return read_tensors(spec.shape, ModelFile(folder))
+
+    def observe(self, spec: ExportSpec, folder: Path) -> Observed:
+        """Census and signature, parsed from the file."""
+        from export.targets.onnx.model_file import ModelFile
+
+        file = ModelFile(folder)
+        operators = Counter(node.operator for node in file.nodes)
+        attention = "GroupQueryAttention" if operators["GroupQueryAttention"] else ""
+        return Observed(
+            operators=dict(sorted(operators.items())),
+            delegated_share=None,
+            delegate_calls=None,
+            backends=(_PROVIDER,),
+            attention_operator=attention,
+            cache_operator=attention,
+            inputs=file.inputs,
+            outputs=file.outputs,
+        )
+
+    def open_language_model(self, spec: ExportSpec, folder: Path, num_threads: int) -> LanguageModel:
+        """Load a decoder with ONNX Runtime."""
+        from export.targets.onnx.runtime import OnnxLanguageModel
+
+        return OnnxLanguageModel(spec, folder, num_threads)
+
+    def open_network(self, spec: ExportSpec, folder: Path, num_threads: int) -> Network:
+        """Load an MLP with ONNX Runtime."""
+        from export.targets.onnx.runtime import OnnxNetwork
+
+        return OnnxNetwork(folder, num_threads)
+
+    def verified_by(self) -> str:
+        """ONNX Runtime itself."""
+        return f"onnxruntime {_installed('onnxruntime')}"
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError as error:
+        raise UserError(f"{package} is not installed; pip install 'deepnarrow[export]'") from error
