@@ -6,8 +6,9 @@ below were chosen (among legal heads of 64, ffn close to 8/3 of the width, 32000
 nearly uncorrelated. The arms of the shipped pairs are not among them: predicting those is the test of the fit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -37,19 +38,20 @@ _ROWS = (
     (48, 576, 9, 1, 1536),
 )
 
-SWEEP: tuple[TransformerShape, ...] = tuple(
-    TransformerShape(
+SWEEP: Mapping[str, TransformerShape] = MappingProxyType({
+    f"{layers}x{width}": TransformerShape(
         num_layers=layers, hidden_size=width, num_heads=heads, num_kv_heads=kv_heads, head_dim=64, ffn_size=ffn,
         vocab_size=VOCAB_SIZE,
     )
     for layers, width, heads, kv_heads, ffn in _ROWS
-)  # fmt: skip
+})  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SweepRow:
     """One shape and the regressors of the model."""
 
+    name: str
     shape: TransformerShape
     num_passes: int
     weight_bytes_read: int
@@ -71,13 +73,8 @@ class SweepDesign:
     rows: tuple[SweepRow, ...]
 
 
-def sweep_name(shape: TransformerShape) -> str:
-    """Name of a shape within the sweep, such as `48x576`."""
-    return f"{shape.num_layers}x{shape.hidden_size}"
-
-
-def sweep_shapes(storage: Storage, window: tuple[float, float] = WINDOW) -> tuple[TransformerShape, ...]:
-    """The shipped set.
+def sweep_shapes(storage: Storage, window: tuple[float, float] = WINDOW) -> Mapping[str, TransformerShape]:
+    """The shipped set by name (`48x576`: 48 layers of width 576).
 
     Args:
         storage: how the target stores the weights.
@@ -87,8 +84,8 @@ def sweep_shapes(storage: Storage, window: tuple[float, float] = WINDOW) -> tupl
         UserError: shapes lie outside the window; the message names them.
     """
     low, high = window
-    sizes = [(shape, weight_bytes_read(shape, storage)) for shape in SWEEP]
-    outside = [f"{sweep_name(shape)} ({size / 1e6:.1f})" for shape, size in sizes if not low <= size <= high]
+    sizes = {name: weight_bytes_read(shape, storage) for name, shape in SWEEP.items()}
+    outside = [f"{name} ({size / 1e6:.1f})" for name, size in sizes.items() if not low <= size <= high]
     if outside:
         raise UserError(
             f"sweep: weights read per token must lie between {low / 1e6:g} and {high / 1e6:g} MB, clear of the caches; "
@@ -97,7 +94,7 @@ def sweep_shapes(storage: Storage, window: tuple[float, float] = WINDOW) -> tupl
     return SWEEP
 
 
-def design(shapes: Sequence[TransformerShape], storage: Storage) -> SweepDesign:
+def design(shapes: Mapping[str, TransformerShape], storage: Storage) -> SweepDesign:
     """The regressors of `shapes` and how well they are told apart.
 
     Raises:
@@ -107,12 +104,13 @@ def design(shapes: Sequence[TransformerShape], storage: Storage) -> SweepDesign:
         raise UserError(f"sweep: {len(shapes)} shapes cannot identify the 4 terms of the model; give more")
     rows = tuple(
         SweepRow(
+            name=name,
             shape=shape,
             num_passes=shape.num_passes,
             weight_bytes_read=weight_bytes_read(shape, storage),
             kv_bytes_per_position=kv_bytes_per_position(shape, storage),
         )
-        for shape in shapes
+        for name, shape in shapes.items()
     )
     columns = np.array([(row.num_passes, row.weight_bytes_read, row.kv_bytes_per_position) for row in rows], float)
     spread = columns.std(axis=0)
