@@ -43,6 +43,25 @@ def test_match_prefers_the_reference_ratio_to_the_last_parameter(deep: Transform
     assert tight.ffn_size * 3 != tight.hidden_size * 8
 
 
+def test_match_is_what_trying_every_shape_finds(deep: TransformerShape):
+    target = measure(deep, Budget.TOTAL_PARAMETERS)
+
+    def miss(shape: TransformerShape) -> float:
+        return abs(measure(shape, Budget.TOTAL_PARAMETERS) - target) / target
+
+    fitting: list[TransformerShape] = []
+    for width in range(96, 1300, 96):  # three heads to a key-value head: nothing else is legal
+        dim = next(dim for dim in (64, 96, 128, 80, 112, 48, 32) if width % (3 * dim) == 0)
+        heads = {"num_heads": width // dim, "num_kv_heads": width // dim // 3, "head_dim": dim}
+        for ffn in range(32, 4000, 32):
+            shape = replace(deep, num_layers=15, hidden_size=width, ffn_size=ffn, **heads)
+            if miss(shape) <= 0.005:
+                fitting.append(shape)
+    found = match(deep, 15, Budget.TOTAL_PARAMETERS)
+    assert found == min(fitting, key=lambda shape: abs(shape.ffn_size / shape.hidden_size - 8 / 3))
+    assert found != min(fitting, key=miss)  # so the ratio, not the last parameter, decides
+
+
 def test_match_of_the_same_depth_is_the_reference_itself(deep: TransformerShape):
     assert match(deep, 30, Budget.TOTAL_PARAMETERS) == deep
 
