@@ -1,1 +1,1 @@
-"""Python exporters: verified ExecuTorch, ONNX and Core ML artifacts of deep and wide networks. `python -m export --help`."""
+"""Python exporters: verified ExecuTorch, ONNX and Core ML artifacts of deep and wide networks (`python -m export`)."""

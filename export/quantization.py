@@ -26,6 +26,7 @@ def formats(scheme: Scheme, group_scale_bits: int, row_scale_bits: int) -> Mappi
     costs no bandwidth. Norms and biases stay float32.
 
     Args:
+        scheme: which.
         group_scale_bits: width of a group's scale on this target.
         row_scale_bits: width of a row's scale on this target.
     """

@@ -1,37 +1,14 @@
 """Symmetric weight quantisers, shared by all targets so that a difference between them is the target's, not ours."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
+from export.quantized import QuantizedTensor
 from models.storage import WeightFormat
 
 HQQ_ITERATIONS = 20
 HQQ_TOLERANCE = 1e-5
 _EPS = torch.finfo(torch.float32).eps
-
-
-@dataclass(frozen=True, slots=True)
-class QuantizedTensor:
-    """Integers with scales: weight[r, c] = values[r, c] * scales[r, c // group].
-
-    Attributes:
-        values: int8 [rows, columns], within -8..7 for 4 bits and -128..127 for 8.
-        scales: float32 [rows, groups], already rounded to the width in which the target stores them.
-        bits: 4 or 8.
-    """
-
-    values: np.ndarray
-    scales: np.ndarray
-    bits: int
-
-    def dequantize(self) -> np.ndarray:
-        """float32 [rows, columns]."""
-        rows, groups = self.scales.shape
-        grouped = self.values.reshape(rows, groups, -1).astype(np.float32)
-        grouped *= self.scales[:, :, None]
-        return grouped.reshape(self.values.shape)
 
 
 def quantize(weight: np.ndarray, form: WeightFormat, scale_dtype: torch.dtype) -> QuantizedTensor:
@@ -41,9 +18,12 @@ def quantize(weight: np.ndarray, form: WeightFormat, scale_dtype: torch.dtype) -
     per-row int8), before the scales are rounded to `scale_dtype`.
 
     Args:
+        weight: float32 [rows, columns].
+        form: a quantised format.
         scale_dtype: float type the target stores scales in; its width must be the format's `scale_bits`.
     """
-    assert form.quantized and torch.finfo(scale_dtype).bits == form.scale_bits
+    assert form.quantized
+    assert torch.finfo(scale_dtype).bits == form.scale_bits
     tensor = torch.from_numpy(weight)
     group = form.group_size or weight.shape[1]
     values, scales = _hqq(tensor, group) if form.bits == 4 else _by_magnitude(tensor, group)

@@ -4,27 +4,17 @@
 measure how much of a difference is that rounding and how much would be a mistake.
 """
 
-from enum import StrEnum
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.activations import Activations
 from models.decoder import walk_decoder
 from models.mlp import walk_mlp
 from models.rope import rope_tables
 from models.shape import MlpShape, TransformerShape
 from models.weights import WeightSource
-
-
-class Activations(StrEnum):
-    """Rounding applied to the input of every matrix product."""
-
-    EXACT = "exact"
-    INT8_PER_TOKEN = "int8-per-token"  # XNNPACK qd8: asymmetric, one scale per row
-    INT8_PER_BLOCK = "int8-per-block"  # ONNX Runtime MatMulNBits, accuracy level 4: symmetric, blocks of 32
-    FLOAT16 = "float16"  # Core ML
 
 
 class EagerDecoder:

@@ -1,6 +1,7 @@
 """The two network families this project compares. A shape is complete: whatever changes weights or graph is a field."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from models.errors import UserError
@@ -103,7 +104,7 @@ class MlpShape:
     def layer_sizes(self) -> list[tuple[int, int]]:
         """(inputs, outputs) of each linear layer, first to last."""
         widths = [self.input_size, *[self.hidden_size] * (self.num_layers - 1), self.output_size]
-        return list(zip(widths, widths[1:], strict=False))
+        return list(pairwise(widths))
 
 
 Shape = TransformerShape | MlpShape

@@ -1,4 +1,4 @@
-"""Where weights come from. A source hands out one float32 tensor at a time; no caller needs the whole model in memory."""
+"""Where weights come from. A source hands out one float32 tensor at a time; nobody needs the whole model in memory."""
 
 import zlib
 from collections.abc import Mapping
@@ -50,7 +50,8 @@ class RandomWeights:
         std = INIT_STD
         if isinstance(self.shape, TransformerShape):
             if spec.name.endswith(("o.weight", "down.weight")):
-                std /= (2 * self.shape.num_passes) ** 0.5  # GPT-2: keeps the residual sum's variance independent of depth
+                # GPT-2: keeps the variance of the residual sum independent of depth.
+                std /= (2 * self.shape.num_passes) ** 0.5
         elif spec.role is Role.LINEAR:
             std = (2 / spec.shape[1]) ** 0.5  # He: keeps the variance through ReLU layers, however many
         values *= np.float32(std)

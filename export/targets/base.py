@@ -12,8 +12,8 @@ from typing import Protocol
 import numpy as np
 
 from export.quantization import Scheme
-from export.quantizers import QuantizedTensor
-from models.eager import Activations
+from export.quantized import QuantizedTensor
+from models.activations import Activations
 from models.errors import UserError
 from models.shape import Shape
 from models.storage import Storage
@@ -68,8 +68,8 @@ class ExportSpec:
 
     shape: Shape
     scheme: Scheme
-    options: ExportOptions = ExportOptions()
-    token_ids: TokenIds = TokenIds()
+    options: ExportOptions = field(default_factory=ExportOptions)
+    token_ids: TokenIds = field(default_factory=TokenIds)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,6 +143,10 @@ class Target(Protocol):
         Raises:
             UserError: the SDK is missing or not one of the versions this target was written for.
         """
+        ...
+
+    def load_sdk(self) -> None:
+        """Import everything that writing and opening need, so that its cost is told apart from the work's."""
         ...
 
     def storage(self, spec: ExportSpec) -> Storage:

@@ -1,0 +1,216 @@
+"""The command line: `python -m export all|list|pair|sweep|verify|inspect`."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.status import Status
+from typer.core import TyperGroup
+
+from export.arguments import parse_choices, parse_count, parse_depths, parse_weights, plan_pair, plan_sweep
+from export.display import (
+    print_artifact,
+    print_audit,
+    print_catalog,
+    print_gates,
+    print_outcomes,
+    print_plan,
+    say,
+)
+from export.events import Failed
+from export.gates import GateError
+from export.manifest import find_artifacts, read_manifest, write_index
+from export.plan import Action, ExportJob, PlannedJob, PlannedShape, decide, make_jobs
+from export.progress import JobProgress
+from export.quantization import Scheme
+from export.reference import Thoroughness
+from export.runner import Runner, remove_leftovers
+from export.targets.base import AttentionForm, ExportOptions, ExportSpec, TargetName
+from export.targets.registry import get_target
+from models.audit import audit
+from models.errors import UserError
+from models.pair import reference_for
+
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+class _OneLineErrors(TyperGroup):
+    """Turns what a person can act on into one line and an exit code."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except UserError as error:
+            _leave(f"error: {error}", EXIT_USAGE)
+        except GateError as error:
+            _leave(f"failed: {error}", EXIT_FAILED)
+        except OSError as error:
+            _leave(f"error: {(error.strerror or str(error)).lower()}: {error.filename}", EXIT_FAILED)
+        except KeyboardInterrupt:
+            _leave("interrupted; finished artifacts are kept, run the same command again to go on", EXIT_INTERRUPTED)
+
+
+def _leave(line: str, code: int) -> NoReturn:
+    say(line)
+    raise typer.Exit(code)
+
+
+app = typer.Typer(
+    cls=_OneLineErrors,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Export matched pairs of deep-narrow and shallow-wide networks to ExecuTorch, ONNX and Core ML, and prove "
+    "every artifact against an eager reference before it is kept.",
+)
+
+Targets = Annotated[str, typer.Option("--target", help=f"{', '.join(TargetName)}, several with commas, or all.")]
+Schemes = Annotated[str, typer.Option("--scheme", help=f"{', '.join(Scheme)}, several with commas, or all.")]
+Out = Annotated[Path, typer.Option("--out", help="Where the artifact folders go.")]
+Workers = Annotated[
+    int | None, typer.Option("--jobs", min=1, help="Export processes at a time. Default: one per 2 cores.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Make artifacts again, replacing what is there.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list what would be done, and why.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, on the last line of standard output.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of random weights.")]
+MaxContext = Annotated[int, typer.Option("--max-context", help="Positions the KV cache holds.")]
+Chunk = Annotated[int, typer.Option("--prefill-chunk", help="Most tokens one call takes.")]
+
+
+@app.command("all")
+def export_all(
+    pair: Annotated[
+        str, typer.Option("--pair", help="A pair from `list`, or a new name with --weights.")
+    ] = "mobilellm-125m",
+    target: Targets = "all",
+    scheme: Schemes = "int4",
+    weights: Annotated[
+        list[str] | None, typer.Option("--weights", metavar="ARM=DIR", help="Hugging Face folder for an arm: deep=DIR.")
+    ] = None,
+    out: Out = Path("artifacts"),
+    jobs: Workers = None,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    seed: Seed = 0,
+    max_context: MaxContext = 1024,
+    prefill_chunk: Chunk = 128,
+    coreml_attention: Annotated[
+        AttentionForm, typer.Option(help="How Core ML graphs spell attention.")
+    ] = AttentionForm.FUSED,
+) -> None:
+    """Export both arms of a pair to every target. The defaults make the six artifacts of mobilellm-125m at int4."""
+    shapes = plan_pair(pair, seed, parse_weights(weights or []))
+    options = ExportOptions(max_context=max_context, prefill_chunk=prefill_chunk, coreml_attention=coreml_attention)
+    planned = _plan(shapes, target, scheme, options, Thoroughness.FULL, out, force)
+    _carry_out(planned, lambda todo: [[job] for job in todo], out, jobs, dry_run, as_json)
+
+
+@app.command("sweep")
+def export_sweep(
+    target: Targets = "executorch,onnx",
+    scheme: Schemes = "int4",
+    out: Out = Path("artifacts"),
+    jobs: Workers = None,
+    force: Force = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+    seed: Seed = 0,
+) -> None:
+    """Export the sweep: random-weight shapes whose depth and bytes are decorrelated, for measuring a layer's price."""
+    planned = _plan(plan_sweep(seed), target, scheme, ExportOptions(), Thoroughness.QUICK, out, force)
+
+    def by_target(todo: list[ExportJob]) -> list[list[ExportJob]]:
+        keys = dict.fromkeys((job.target, job.scheme) for job in todo)
+        return [[job for job in todo if (job.target, job.scheme) == key] for key in keys]
+
+    _carry_out(planned, by_target, out, jobs, dry_run, as_json)
+
+
+@app.command("list")
+def list_choices(out: Out = Path("artifacts"), as_json: AsJson = False) -> None:
+    """List pairs, targets, schemes, and the artifacts made so far."""
+    print_catalog(find_artifacts(out), as_json)
+
+
+@app.command("pair")
+def audit_pair(
+    params: Annotated[str, typer.Option("--params", help="Total parameters of the deep shape, such as 125M.")] = "125M",
+    layers: Annotated[str, typer.Option("--layers", help="Depths of the two shapes, deep first.")] = "30,12",
+    scheme: Annotated[Scheme, typer.Option("--scheme", help="Storage that bytes are counted in.")] = Scheme.INT4,
+    target: Annotated[
+        TargetName, typer.Option("--target", help="Runtime that bytes are counted for.")
+    ] = TargetName.EXECUTORCH,
+    as_json: AsJson = False,
+) -> None:
+    """Match two depths under all four budgets, and tell whether the arm that reads less changes with the budget."""
+    deep_layers, wide_layers = parse_depths(layers)
+    deep = reference_for(parse_count(params), deep_layers)
+    storage = get_target(target).storage(ExportSpec(shape=deep, scheme=scheme))
+    print_audit(audit(deep, wide_layers, storage), as_json)
+
+
+@app.command("verify")
+def verify(
+    folders: Annotated[list[Path], typer.Argument(help="Artifact folders.")],
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="The Hugging Face folder they were made from.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Repeat every gate on artifacts from disk: files, operators, size, weights by value, logits, greedy tokens."""
+    from export.verify import verify_artifact  # imports torch, which the other commands do without
+
+    for folder in folders:
+        with Console(stderr=True).status(f"{folder}") as status:
+            proof = verify_artifact(folder, weights, os.cpu_count() or 1, _stage_shower(status, folder))
+        print_gates(folder, proof.gates, as_json)
+
+
+@app.command("inspect")
+def inspect(folder: Annotated[Path, typer.Argument(help="An artifact folder.")], as_json: AsJson = False) -> None:
+    """Print a one-screen card of an artifact: shape, bytes by role, cost of a token, gates."""
+    manifest = read_manifest(folder)
+    if as_json:
+        print(manifest.model_dump_json(by_alias=True))
+    else:
+        print_artifact(folder, manifest)
+
+
+def _stage_shower(status: Status, folder: Path) -> Callable[[str], None]:
+    return lambda stage: status.update(f"{folder}: {stage}")
+
+
+def _plan(
+    shapes: list[PlannedShape], target: str, scheme: str, options: ExportOptions, thoroughness: Thoroughness, out: Path,
+    force: bool,
+) -> list[PlannedJob]:  # fmt: skip
+    targets, schemes = parse_choices(target, TargetName, "target"), parse_choices(scheme, Scheme, "scheme")
+    for name in targets:
+        get_target(name).toolchain()  # a missing SDK is told before any work
+    return decide(make_jobs(shapes, targets, schemes, options, thoroughness, out), force)
+
+
+def _carry_out(
+    planned: list[PlannedJob], group: Callable[[list[ExportJob]], list[list[ExportJob]]], out: Path,
+    workers: int | None, dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    if dry_run:
+        print_plan(planned, as_json)
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(out)
+    groups = group([item.job for item in planned if item.action is not Action.SKIP])
+    with JobProgress(planned, quiet=as_json) as progress:
+        runner = Runner(workers or max(1, (os.cpu_count() or 1) // 2), progress.on_event)
+        outcomes = runner.run(groups)
+    write_index(out)
+    manifests = dict(find_artifacts(out))
+    done = {job.folder: outcome for job, outcome in zip((j for g in groups for j in g), outcomes, strict=True)}
+    print_outcomes(planned, done, manifests, progress.elapsed_s, as_json)
+    if any(isinstance(outcome, Failed) for outcome in outcomes):
+        raise typer.Exit(EXIT_FAILED)

@@ -1,0 +1,238 @@
+"""The comparisons behind the gates and the thresholds they are held to. Pure functions over arrays."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from export.quantized import QuantizedTensor
+from export.reference import Case, NetworkReference, TextReference, top_margins
+from export.targets.base import StoredTensor
+
+# Correlation and relative error of the norm that a stored tensor may have against its source, by bits.
+MIN_CORRELATION = {4: 0.99, 8: 0.9999, 32: 1 - 1e-6}
+MAX_NORM_ERROR = {4: 0.05, 8: 0.005, 32: 1e-6}
+# The artifact may lie this many times the measured floor away from eager with the same weights, over all rows ...
+FLOOR_FACTOR = 2.0
+# ... and in its worst single row.
+ROW_FACTOR = 3.0
+# Relative RMS difference that float32 arithmetic in another order may make; the floor where nothing is rounded.
+ARITHMETIC_FLOOR = 1e-4
+# Against float32 eager the artifact may be at most this much worse than eager with the same quantised weights is.
+QUANTIZATION_FACTOR = 1.15
+# A greedy step is decisive when its margin exceeds this many standard deviations of a difference of two noisy logits.
+DECISIVE_SIGMAS = 6.0
+MAX_SIZE_ERROR = 0.05
+
+
+class Gate(StrEnum):
+    """What is proven, in the order in which the gates run."""
+
+    FILES = "files"
+    OPERATORS = "operators"
+    SIZE = "size"
+    WEIGHTS = "weights"
+    LOGITS = "logits"
+    GREEDY = "greedy"
+
+
+class GateError(Exception):
+    """An artifact that failed a gate; the message names the tensor, token, operator or file."""
+
+    def __init__(self, gate: Gate, message: str) -> None:
+        super().__init__(f"{gate} gate: {message}")
+        self.gate = gate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GateResult:
+    """A passed gate: what was measured, beside the thresholds it was held to."""
+
+    gate: Gate
+    measured: dict[str, float]
+    thresholds: dict[str, float]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Relative RMS difference that the runtime's rounding of activations alone makes: over all rows, and worst row."""
+
+    overall: float
+    worst_row: float
+
+
+def check_operators(required: dict[str, int], observed: dict[str, int]) -> GateResult:
+    """Every promised operator occurs exactly as often as promised."""
+    for operator, count in required.items():
+        if observed.get(operator, 0) != count:
+            found = observed.get(operator, 0)
+            raise GateError(Gate.OPERATORS, f"{operator} occurs {found} times, promised {count} times")
+    return GateResult(
+        gate=Gate.OPERATORS,
+        measured={operator: float(observed[operator]) for operator in required},
+        thresholds={operator: float(count) for operator, count in required.items()},
+        note="promised operators are in the files",
+    )
+
+
+def check_size(actual_bytes: int, expected_bytes: int) -> GateResult:
+    """Model files hold what the shape and the scheme ask for, within 5 %."""
+    error = actual_bytes / expected_bytes - 1
+    if abs(error) > MAX_SIZE_ERROR:
+        raise GateError(
+            Gate.SIZE,
+            f"model files hold {actual_bytes} bytes, computed {expected_bytes}: {error:+.1%}, allowed 5 % either way",
+        )
+    return GateResult(
+        gate=Gate.SIZE,
+        measured={"bytes": actual_bytes, "relative_error": error},
+        thresholds={"bytes": expected_bytes, "relative_error": MAX_SIZE_ERROR},
+        note="bytes of the model files against the computed bound",
+    )
+
+
+def stored_bits(tensor: StoredTensor) -> int:
+    """Bits per weight of a tensor that was read back; floating point counts as 32."""
+    return tensor.bits if isinstance(tensor, QuantizedTensor) else 32
+
+
+def check_tensor(name: str, tensor: StoredTensor, source: np.ndarray) -> tuple[float, float]:
+    """Compare a stored tensor by value with its source.
+
+    Returns:
+        (correlation, relative error of the norm), both within the thresholds of the tensor's bits.
+    """
+    values = tensor.dequantize() if isinstance(tensor, QuantizedTensor) else tensor
+    if values.shape != source.shape:
+        raise GateError(Gate.WEIGHTS, f"{name} is stored as {values.shape}, its source is {source.shape}")
+    stored_norm, source_norm = float(np.linalg.norm(values)), float(np.linalg.norm(source))
+    dot = float(np.dot(values.ravel(), source.ravel()))
+    correlation = (
+        dot / (stored_norm * source_norm) if stored_norm and source_norm else float(stored_norm == source_norm)
+    )
+    norm_error = abs(stored_norm / source_norm - 1) if source_norm else stored_norm
+    bits = stored_bits(tensor)
+    if not correlation >= MIN_CORRELATION[bits]:
+        raise GateError(
+            Gate.WEIGHTS, f"{name} correlates {correlation:.5f} with its source, needs {MIN_CORRELATION[bits]}"
+        )
+    if not norm_error <= MAX_NORM_ERROR[bits]:
+        raise GateError(Gate.WEIGHTS, f"{name}: norm is off by {norm_error:.2%}, allowed {MAX_NORM_ERROR[bits]:.2%}")
+    return correlation, norm_error
+
+
+def check_logits(
+    cases: list[Case], artifact: list[np.ndarray], same: list[np.ndarray], exact: list[np.ndarray], floor: Floor
+) -> GateResult:
+    """Hold the artifact's logits against eager with the same weights and against eager with float32 weights.
+
+    Args:
+        cases: the texts; each array is float32 [rows, V] of one case.
+        artifact: from the runtime.
+        same: eager, weights read back from the artifact.
+        exact: eager, the source's float32 weights.
+        floor: what the runtime's rounding of activations may account for.
+    """
+    thresholds = {"relative_rms": FLOOR_FACTOR * floor.overall, "worst_row": ROW_FACTOR * floor.worst_row}
+    measured = {"relative_rms": relative_rms(artifact, same)}
+    measured["worst_row"], case, row = worst_row(artifact, same)
+    place = f"at token {cases[case].prompt_length - 1 + row} of text {case}"
+    if not np.isfinite(measured["relative_rms"]):
+        raise GateError(Gate.LOGITS, "logits are not finite")
+    for name, value in measured.items():
+        if not value <= thresholds[name]:
+            raise GateError(
+                Gate.LOGITS, f"{name} {value:.2e} against eager with the same weights, allowed {thresholds[name]:.2e}; "
+                f"worst {place}"
+            )  # fmt: skip
+    quantization = relative_rms(same, exact)
+    measured["against_float32"], measured["quantization"] = relative_rms(artifact, exact), quantization
+    thresholds["against_float32"] = QUANTIZATION_FACTOR * quantization + thresholds["relative_rms"]
+    if not measured["against_float32"] <= thresholds["against_float32"]:
+        raise GateError(
+            Gate.LOGITS, f"relative RMS {measured['against_float32']:.2e} against eager in float32, quantisation "
+            f"accounts for {quantization:.2e}; worst {place}"
+        )  # fmt: skip
+    measured["cosine_to_float32"] = _cosine(artifact, exact)
+    note = f"{sum(len(rows) for rows in same)} rows of {len(cases)} texts, chunked prefill and single steps"
+    return GateResult(gate=Gate.LOGITS, measured=measured, thresholds=thresholds, note=note)
+
+
+def check_greedy(reference: TextReference, chosen: list[np.ndarray]) -> GateResult:
+    """Greedy ids of the artifact, forced along the reference: equal wherever the reference is decisive.
+
+    Args:
+        reference: of the artifact.
+        chosen: int64 [steps] of each text.
+    """
+    decisive = agreed = total = 0
+    for index, (text, ids) in enumerate(zip(reference.texts, chosen, strict=True)):
+        for step, (expected, got, counts) in enumerate(zip(text.greedy, ids.tolist(), text.decisive, strict=True)):
+            if counts and got != expected:
+                raise GateError(
+                    Gate.GREEDY, f"token {step} of text {index} is {got}, expected {expected} "
+                    f"with a margin of {text.margins[step]:.3f} (decisive above {reference.decisive_margin:.3f})"
+                )  # fmt: skip
+            decisive, agreed, total = decisive + counts, agreed + (got == expected), total + 1
+    if not decisive:
+        raise GateError(
+            Gate.GREEDY, f"none of {total} steps is decisive (margin above {reference.decisive_margin:.3f})"
+        )
+    return GateResult(
+        gate=Gate.GREEDY,
+        measured={"steps": total, "decisive": decisive, "agreed": agreed},
+        thresholds={"decisive": 1, "decisive_agreed": 1.0},
+        note=f"{decisive} of {total} steps decisive, all equal; {agreed} equal in all",
+    )
+
+
+def confirm_text_reference(reference: TextReference, eager_logits: list[np.ndarray]) -> None:
+    """A reference.json from disk must be what the artifact's weights say: same winners, same margins.
+
+    Args:
+        reference: read from the folder.
+        eager_logits: float32 [steps, V] of each text, eager with the artifact's weights, forced along the reference.
+    """
+    for index, (text, logits) in enumerate(zip(reference.texts, eager_logits, strict=True)):
+        winners, margins = logits.argmax(-1), top_margins(logits)
+        slack = 0.01 * reference.decisive_margin
+        for step, (expected, margin) in enumerate(zip(text.greedy, text.margins, strict=True)):
+            stale = abs(margins[step] - margin) > slack + 1e-3 * abs(margin)
+            if stale or (winners[step] != expected and margin > slack):
+                raise GateError(
+                    Gate.GREEDY, f"reference.json does not belong to these weights: step {step} of text {index} says "
+                    f"{expected} by {margin:.4f}, eager says {winners[step]} by {margins[step]:.4f}"
+                )  # fmt: skip
+
+
+def confirm_network_reference(reference: NetworkReference, fresh: NetworkReference) -> None:
+    """The same for an MLP."""
+    off = np.abs(np.asarray(reference.outputs) - np.asarray(fresh.outputs)).max()
+    if reference.inputs != fresh.inputs or off > 0.01 * fresh.tolerance:
+        raise GateError(Gate.LOGITS, f"reference.json does not belong to these weights: outputs differ by {off:.2e}")
+
+
+def relative_rms(got: list[np.ndarray], want: list[np.ndarray]) -> float:
+    """RMS difference over all rows, relative to the spread of `want`."""
+    squares = sum(float(np.square(g - w, dtype=np.float64).sum()) for g, w in zip(got, want, strict=True))
+    return (squares / sum(w.size for w in want)) ** 0.5 / spread(want)
+
+
+def worst_row(got: list[np.ndarray], want: list[np.ndarray]) -> tuple[float, int, int]:
+    """(relative RMS, case, row) of the row that differs most."""
+    scale = spread(want)
+    rows = [np.sqrt(np.square(g - w).mean(-1)) / scale for g, w in zip(got, want, strict=True)]
+    case = int(np.argmax([errors.max() for errors in rows]))
+    row = int(rows[case].argmax())
+    return float(rows[case][row]), case, row
+
+
+def spread(logits: list[np.ndarray]) -> float:
+    """Standard deviation of all logits."""
+    return float(np.concatenate([rows.ravel() for rows in logits]).std())
+
+
+def _cosine(left: list[np.ndarray], right: list[np.ndarray]) -> float:
+    a, b = (np.concatenate([rows.ravel() for rows in side]) for side in (left, right))
+    return float(np.dot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b)))

@@ -1,0 +1,265 @@
+"""`manifest.json`: the contract between an artifact and whoever runs it, and the folder it lives in.
+
+An artifact is a folder that was renamed into place complete: model files, `reference.json`, tokenizer files if the
+weights came with them, and the manifest, which lists every other file with its hash. Nothing is ever parsed out of a
+file name.
+"""
+
+import hashlib
+import os
+import shutil
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from export.gates import Gate, GateError, GateResult
+from export.quantization import Scheme
+from export.reference import REFERENCE_FILE, NetworkReference, Reference, TextReference, Thoroughness
+from export.targets.base import ExportOptions, ExportSpec, Observed, TargetName, TensorInfo, TokenIds
+from models.cost import ActivationBytes, BitsPerWeight, TokenCost
+from models.errors import UserError
+from models.pair import Arm
+from models.shape import Llama3RopeScaling, MlpShape, TransformerShape
+
+MANIFEST_SCHEMA = "deepnarrow/manifest/1"
+MANIFEST_FILE = "manifest.json"
+INDEX_FILE = "index.json"
+T = TypeVar("T")
+
+# The dataclasses inside a manifest refuse unknown keys as its own models do.
+for _embedded in (
+    TransformerShape, MlpShape, Llama3RopeScaling, ExportOptions, TokenIds, Observed, TensorInfo, GateResult, TokenCost,
+    ActivationBytes, BitsPerWeight,
+):  # fmt: skip
+    _embedded.__pydantic_config__ = ConfigDict(extra="forbid")  # pyright: ignore[reportAttributeAccessIssue]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class FileKind(StrEnum):
+    """Why a file is in the folder."""
+
+    MODEL = "model"
+    REFERENCE = "reference"
+    TOKENIZER = "tokenizer"
+
+
+class FileEntry(_Model):
+    """One file: path relative to the folder, with forward slashes."""
+
+    path: str
+    kind: FileKind
+    sha256: str
+    bytes: int
+
+
+class RandomSource(_Model):
+    """Weights generated from a seed."""
+
+    kind: Literal["random"] = "random"
+    seed: int
+
+
+class CheckpointSource(_Model):
+    """Weights read from a Hugging Face folder; `sha256` covers its config and weight files."""
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    name: str
+    sha256: str
+
+
+Provenance = Annotated[RandomSource | CheckpointSource, Field(discriminator="kind")]
+
+
+class RoleBytes(_Model):
+    """Stored bytes by what they are for. `overhead` is all that is no weight: rotary tables, graph, padding."""
+
+    embedding: int
+    head: int
+    layers: int
+    overhead: int
+
+
+class ExportEffort(_Model):
+    """What making the artifact took, gates included.
+
+    Attributes:
+        wall_ns: from the start of the job to the proof.
+        peak_memory_bytes: peak resident memory of the job's process.
+        import_memory_bytes: resident memory of that process once its packages were imported.
+    """
+
+    wall_ns: int
+    peak_memory_bytes: int
+    import_memory_bytes: int
+
+
+class Manifest(_Model):
+    """Schema `deepnarrow/manifest/1`.
+
+    Attributes:
+        arm: which arm of `pair` this is; None for a shape of a sweep.
+        observed: facts read back from the model files, beside the `options` that were asked for.
+        cost_per_token: with a full cache, `options.max_context` positions.
+        verified_by: what executed the artifact for the gates.
+    """
+
+    schema_: Literal["deepnarrow/manifest/1"] = Field(MANIFEST_SCHEMA, alias="schema")
+    job_id: str
+    pair: str
+    arm: Arm | None
+    shape_name: str
+    shape: Annotated[TransformerShape | MlpShape, Field(discriminator="family")]
+    target: TargetName
+    scheme: Scheme
+    options: ExportOptions
+    token_ids: TokenIds
+    observed: Observed
+    files: tuple[FileEntry, ...]
+    bytes_by_role: RoleBytes
+    bits_per_weight: BitsPerWeight
+    cost_per_token: TokenCost
+    weights: Provenance
+    toolchain: dict[str, str]
+    verified_by: str
+    thoroughness: Thoroughness
+    gates: tuple[GateResult, ...]
+    export: ExportEffort
+
+    @property
+    def spec(self) -> ExportSpec:
+        """What the target was asked to write."""
+        return ExportSpec(shape=self.shape, scheme=self.scheme, options=self.options, token_ids=self.token_ids)
+
+    @property
+    def model_files(self) -> tuple[str, ...]:
+        """Paths of the files that the target wrote."""
+        return tuple(entry.path for entry in self.files if entry.kind is FileKind.MODEL)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of an artifact folder.
+
+    Raises:
+        UserError: there is none, or it is not one that this version understands.
+    """
+    return _read(TypeAdapter(Manifest), folder / MANIFEST_FILE)
+
+
+def read_reference(folder: Path) -> TextReference | NetworkReference:
+    """The reference of an artifact folder.
+
+    Raises:
+        UserError: as for `read_manifest`.
+    """
+    adapter: TypeAdapter[TextReference | NetworkReference] = TypeAdapter(Reference)
+    return _read(adapter, folder / REFERENCE_FILE)
+
+
+def write_json(model: BaseModel, path: Path) -> None:
+    """Write a model the way all of the project's JSON is written: UTF-8, one trailing newline, schema names."""
+    path.write_text(model.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
+
+
+def list_files(folder: Path, kind: FileKind, names: tuple[str, ...] | None = None) -> list[FileEntry]:
+    """Entries of the given files, or of everything under `folder`, sorted by path."""
+    paths = [folder / name for name in names] if names is not None else [p for p in folder.rglob("*") if p.is_file()]
+    return [
+        FileEntry(path=path.relative_to(folder).as_posix(), kind=kind, sha256=sha256(path), bytes=path.stat().st_size)
+        for path in sorted(paths)
+    ]
+
+
+def check_files(folder: Path, manifest: Manifest) -> GateResult:
+    """The folder holds the manifest's files, unchanged, and nothing else.
+
+    Raises:
+        GateError: naming the first file that is missing, extra or changed.
+    """
+    listed = {entry.path: entry for entry in manifest.files}
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST_FILE}
+    for name in sorted(listed.keys() - present):
+        raise GateError(Gate.FILES, f"{name} is in the manifest but not in the folder")
+    for name in sorted(present - listed.keys()):
+        raise GateError(Gate.FILES, f"{name} is in the folder but not in the manifest")
+    for name, entry in listed.items():
+        if sha256(folder / name) != entry.sha256:
+            raise GateError(Gate.FILES, f"{name} has changed: its hash is not the manifest's {entry.sha256[:12]}...")
+    total = float(sum(entry.bytes for entry in manifest.files))
+    return GateResult(
+        gate=Gate.FILES, measured={"files": len(listed), "bytes": total}, thresholds={"files": len(listed)},
+        note="every file is listed, hashes equal",
+    )  # fmt: skip
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def move_into_place(finished: Path, folder: Path) -> None:
+    """Give a finished temporary folder its name; an older artifact of that name goes away after, not before."""
+    retired = finished.with_name(f"{finished.name}-retired")
+    if folder.exists():
+        folder.rename(retired)
+    finished.rename(folder)
+    if retired.exists():
+        shutil.rmtree(retired)
+
+
+class IndexEntry(_Model):
+    """One artifact in `index.json`."""
+
+    path: str
+    pair: str
+    arm: Arm | None
+    shape_name: str
+    target: TargetName
+    scheme: Scheme
+    job_id: str
+    bytes: int
+
+
+class Index(_Model):
+    """`artifacts/index.json`: every artifact under a folder."""
+
+    schema_: Literal["deepnarrow/index/1"] = Field("deepnarrow/index/1", alias="schema")
+    artifacts: tuple[IndexEntry, ...]
+
+
+def find_artifacts(root: Path) -> list[tuple[Path, Manifest]]:
+    """Every artifact under `root`, by path; unfinished folders have no manifest and do not count."""
+    folders = sorted(path.parent for path in root.glob(f"*/*/*/{MANIFEST_FILE}"))
+    return [(folder, read_manifest(folder)) for folder in folders if not folder.name.startswith(".")]
+
+
+def write_index(root: Path) -> Index:
+    """Rewrite `root`'s index from the manifests below it."""
+    entries = tuple(
+        IndexEntry(
+            path=folder.relative_to(root).as_posix(), pair=m.pair, arm=m.arm, shape_name=m.shape_name, target=m.target,
+            scheme=m.scheme, job_id=m.job_id, bytes=sum(entry.bytes for entry in m.files),
+        )
+        for folder, m in find_artifacts(root)
+    )  # fmt: skip
+    index = Index(schema="deepnarrow/index/1", artifacts=entries)
+    temporary = root / f".{INDEX_FILE}.{os.getpid()}"
+    write_json(index, temporary)
+    temporary.replace(root / INDEX_FILE)
+    return index
+
+
+def _read(adapter: TypeAdapter[T], path: Path) -> T:
+    if not path.is_file():
+        raise UserError(f"{path.parent} is not an artifact folder: it has no {path.name}")
+    try:
+        return adapter.validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from error

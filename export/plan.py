@@ -1,0 +1,155 @@
+"""Arguments to a list of jobs, and what is to be done about each: nothing is written before the whole plan stands."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import export
+import models
+from export.manifest import MANIFEST_FILE, CheckpointSource, RandomSource, read_manifest
+from export.quantization import Scheme
+from export.reference import Thoroughness
+from export.targets.base import ExportOptions, ExportSpec, TargetName, TokenIds
+from export.targets.registry import get_target
+from models.errors import UserError
+from models.pair import Arm
+from models.shape import Shape
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WeightOrigin:
+    """Where a job's process gets its weights: a checkpoint folder, or else a seed."""
+
+    seed: int = 0
+    checkpoint: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedShape:
+    """A shape to export with its weights: one arm of a pair, or one shape of a sweep (`arm` None)."""
+
+    pair: str
+    arm: Arm | None
+    name: str
+    shape: Shape
+    origin: WeightOrigin
+    provenance: RandomSource | CheckpointSource
+    token_ids: TokenIds = field(default_factory=TokenIds)
+    tokenizer_files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExportJob:
+    """One artifact to make."""
+
+    planned: PlannedShape
+    target: TargetName
+    scheme: Scheme
+    options: ExportOptions
+    thoroughness: Thoroughness
+    folder: Path
+
+    @property
+    def spec(self) -> ExportSpec:
+        """What the target is asked to write."""
+        planned = self.planned
+        return ExportSpec(shape=planned.shape, scheme=self.scheme, options=self.options, token_ids=planned.token_ids)
+
+    @property
+    def label(self) -> str:
+        """What people call the job."""
+        return f"{self.planned.name} {self.target}-{self.scheme}"
+
+    @property
+    def job_id(self) -> str:
+        """Hash of everything that decides the artifact's bytes; equal ids mean the work need not be done again."""
+        identity = {
+            "shape": asdict(self.planned.shape),
+            "target": self.target,
+            "scheme": self.scheme,
+            "options": asdict(self.options),
+            "token_ids": asdict(self.planned.token_ids),
+            "weights": self.planned.provenance.model_dump(),
+            "thoroughness": self.thoroughness,
+            "toolchain": get_target(self.target).toolchain(),
+            "exporter": exporter_version(),
+        }
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+
+
+class Action(StrEnum):
+    """What the plan does with a job."""
+
+    EXPORT = "export"
+    REPLACE = "replace"
+    SKIP = "up to date"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedJob:
+    """A job with the decision about it and what it will come to."""
+
+    job: ExportJob
+    action: Action
+    reason: str
+    predicted_bytes: int
+
+
+@cache
+def exporter_version() -> str:
+    """Package version and hash of the exporter's own sources: an edit makes earlier artifacts stale."""
+    digest = hashlib.sha256()
+    for package in (models, export):
+        root = Path(package.__path__[0])
+        for path in sorted(root.rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return f"{version('deepnarrow')}+{digest.hexdigest()[:12]}"
+
+
+def make_jobs(
+    shapes: list[PlannedShape],
+    targets: list[TargetName],
+    schemes: list[Scheme],
+    options: ExportOptions,
+    thoroughness: Thoroughness,
+    out: Path,
+) -> list[ExportJob]:
+    """Every combination, grouped by target so that the slowest ones start first."""
+    return [
+        ExportJob(
+            planned=planned, target=target, scheme=scheme, options=options, thoroughness=thoroughness,
+            folder=out / planned.pair / planned.name / f"{target}-{scheme}",
+        )
+        for target in targets for scheme in schemes for planned in shapes
+    ]  # fmt: skip
+
+
+def decide(jobs: list[ExportJob], force: bool) -> list[PlannedJob]:
+    """Choose what to do with each job.
+
+    Raises:
+        UserError: a folder holds another artifact, or something that is no artifact, and `force` is not given.
+    """
+    return [_decide(job, force) for job in jobs]
+
+
+def _decide(job: ExportJob, force: bool) -> PlannedJob:
+    predicted = get_target(job.target).expected_file_bytes(job.spec)
+    if not job.folder.exists():
+        return PlannedJob(job, Action.EXPORT, "new", predicted)
+    if not (job.folder / MANIFEST_FILE).is_file():
+        if force:
+            return PlannedJob(job, Action.REPLACE, "was not an artifact", predicted)
+        raise UserError(f"{job.folder} exists and is not an artifact; remove it, pass --force, or choose another --out")
+    if force:
+        return PlannedJob(job, Action.REPLACE, "forced", predicted)
+    if read_manifest(job.folder).job_id == job.job_id:
+        return PlannedJob(job, Action.SKIP, "same shape, weights, options and tools", predicted)
+    raise UserError(
+        f"{job.folder} holds an artifact made from other weights, options or tools; "
+        "pass --force to replace it or choose another --out"
+    )

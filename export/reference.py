@@ -1,0 +1,111 @@
+"""The texts on which an artifact is judged, and `reference.json`: what a right artifact answers, for phones to check.
+
+Token ids are random on purpose: no tokenizer, no data set, and every row of the embedding table is as likely as any.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from export.targets.base import ExportSpec
+from models.shape import MlpShape, TransformerShape
+
+REFERENCE_SCHEMA = "deepnarrow/reference/1"
+REFERENCE_FILE = "reference.json"
+PROBE_SEED = 20_240_222
+REFERENCE_PROMPT_TOKENS = 16
+
+
+class Thoroughness(StrEnum):
+    """How much text the gates run."""
+
+    FULL = "full"  # three prompts, one of them past position 512, 32 steps each; 3 x 64 greedy tokens
+    QUICK = "quick"  # one short prompt, 8 steps; 16 greedy tokens: for sweeps of random-weight shapes
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One text: the first `prompt_length` ids of `tokens` int64 [N] are prefilled in chunks, the others stepped."""
+
+    tokens: np.ndarray
+    prompt_length: int
+
+    @property
+    def rows(self) -> slice:
+        """Positions whose logits are compared: the prompt's last token and every stepped one."""
+        return slice(self.prompt_length - 1, len(self.tokens))
+
+
+def probe_cases(spec: ExportSpec, thoroughness: Thoroughness) -> list[Case]:
+    """The texts for the logits gate, shortened where the cache is smaller than the longest."""
+    # Longest first: what it leaves in the cache behind the shorter ones must not be read again.
+    lengths, steps = ((540, 100, 9), 32) if thoroughness is Thoroughness.FULL else ((40,), 8)
+    assert isinstance(spec.shape, TransformerShape)
+    stream = np.random.default_rng(PROBE_SEED)
+    room = max(1, spec.options.max_context - steps)
+    cases: list[Case] = []
+    for length in (min(length, room) for length in lengths):
+        count = min(length + steps, spec.options.max_context)
+        cases.append(Case(stream.integers(0, spec.shape.vocab_size, count), length))
+    return cases
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GreedyText(_Model):
+    """One prompt with its greedy continuation.
+
+    Attributes:
+        prompt: token ids to prefill.
+        greedy: the ids that the reference chose, one after the other; runs are forced along them.
+        margins: logit of the chosen id minus the runner-up's, per step.
+        decisive: whether the margin exceeds what rounding may move; other steps are ambiguous and never a failure.
+    """
+
+    prompt: list[int]
+    greedy: list[int]
+    margins: list[float]
+    decisive: list[bool]
+
+
+class TextReference(_Model):
+    """`reference.json` of a decoder."""
+
+    schema_: Literal["deepnarrow/reference/1"] = Field(REFERENCE_SCHEMA, alias="schema")
+    family: Literal["transformer"] = "transformer"
+    decisive_margin: float
+    texts: list[GreedyText]
+
+
+class NetworkReference(_Model):
+    """`reference.json` of an MLP: rows of inputs, the outputs they must give, and the largest difference allowed."""
+
+    schema_: Literal["deepnarrow/reference/1"] = Field(REFERENCE_SCHEMA, alias="schema")
+    family: Literal["mlp"] = "mlp"
+    tolerance: float
+    inputs: list[list[float]]
+    outputs: list[list[float]]
+
+
+Reference = Annotated[TextReference | NetworkReference, Field(discriminator="family")]
+
+
+def num_reference_texts(thoroughness: Thoroughness) -> int:
+    """Prompts in `reference.json`."""
+    return 3 if thoroughness is Thoroughness.FULL else 1
+
+
+def probe_inputs(shape: MlpShape) -> np.ndarray:
+    """float32 [4, input_size] standard-normal rows for an MLP's gates."""
+    return np.random.default_rng(PROBE_SEED).standard_normal((4, shape.input_size), dtype=np.float32)
+
+
+def top_margins(logits: np.ndarray) -> np.ndarray:
+    """Best minus second-best logit of each row of [..., V]."""
+    top = np.partition(logits, -2, axis=-1)[..., -2:]
+    return top[..., 1] - top[..., 0]

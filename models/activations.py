@@ -1,0 +1,12 @@
+"""How a runtime rounds what enters a matrix product."""
+
+from enum import StrEnum
+
+
+class Activations(StrEnum):
+    """Rounding applied to the input of every matrix product."""
+
+    EXACT = "exact"
+    INT8_PER_TOKEN = "int8-per-token"  # XNNPACK qd8: asymmetric, one scale per row
+    INT8_PER_BLOCK = "int8-per-block"  # ONNX Runtime MatMulNBits, accuracy level 4: symmetric, blocks of 32
+    FLOAT16 = "float16"  # Core ML

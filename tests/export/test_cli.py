@@ -1,0 +1,216 @@
+"""The commands as a person types them: real processes, real runtimes, the tiny pair."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from export.manifest import MANIFEST_FILE, read_manifest
+from export.targets.base import TargetName
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "export", *map(str, arguments)], cwd=REPOSITORY, text=True, capture_output=True,
+        env={**os.environ, **environment}, timeout=600, check=False,
+    )  # fmt: skip
+
+
+def one_line(result: subprocess.CompletedProcess[str]) -> str:
+    """The refusal: one line on standard error, nothing on standard output."""
+    lines = result.stderr.strip().splitlines()
+    assert result.stdout == ""
+    assert len(lines) == 1, result.stderr
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All artifacts of the tiny pair."""
+    out = tmp_path_factory.mktemp("made")
+    result = run("all", "--pair", "tiny", "--out", out, "--json")
+    assert result.returncode == 0, result.stderr
+    summary = json.loads(result.stdout.splitlines()[-1])
+    assert [job["verified"] for job in summary["jobs"]] == [True] * 6
+    return out
+
+
+def test_all_makes_an_indexed_artifact_of_each_arm_for_each_target(made: Path) -> None:
+    index = json.loads((made / "index.json").read_text())
+    assert {(entry["arm"], entry["target"]) for entry in index["artifacts"]} == {
+        (arm, target) for arm in ("deep", "wide") for target in TargetName
+    }
+    for entry in index["artifacts"]:
+        manifest = read_manifest(made / entry["path"])
+        assert manifest.job_id == entry["job_id"]
+        assert {gate.gate for gate in manifest.gates} == {"operators", "size", "weights", "logits", "greedy"}
+        assert manifest.export.peak_memory_bytes >= manifest.export.import_memory_bytes > 0
+
+
+def test_nothing_but_finished_artifacts_is_left(made: Path) -> None:
+    for folder in made.glob("*/*/*"):
+        assert (folder / MANIFEST_FILE).is_file()
+
+
+def test_up_to_date_artifacts_are_skipped_and_say_so(made: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in made.rglob(MANIFEST_FILE)}
+    result = run("all", "--pair", "tiny", "--out", made)
+    assert result.returncode == 0
+    assert result.stderr.count("up to date") == 6
+    assert {path: path.stat().st_mtime_ns for path in made.rglob(MANIFEST_FILE)} == before
+
+
+def test_an_artifact_of_other_options_is_not_replaced_without_force(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "tiny" / "wide-2x128" / "onnx-int4", tmp_path / "tiny" / "wide-2x128" / "onnx-int4")
+    arguments = ("all", "--pair", "tiny", "--target", "onnx", "--max-context", "512", "--out", tmp_path)
+    refused = run(*arguments)
+    assert refused.returncode == 2
+    assert "--force" in one_line(refused)
+    assert not (tmp_path / "tiny" / "deep-8x64").exists()
+    assert run(*arguments, "--force").returncode == 0
+    assert read_manifest(tmp_path / "tiny" / "wide-2x128" / "onnx-int4").options.max_context == 512
+
+
+def test_dry_run_writes_nothing(tmp_path: Path) -> None:
+    result = run("all", "--dry-run", "--json", "--out", tmp_path / "out")
+    jobs = json.loads(result.stdout)["jobs"]
+    assert [job["action"] for job in jobs] == ["export"] * 6
+    assert all(60e6 < job["predicted_bytes"] < 110e6 for job in jobs)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["all", "--pair", "huge"], ["'huge'", "tiny", "mobilellm-125m", "seed-mlp-matched"]),
+        (["all", "--target", "tflite"], ["'tflite'", "executorch", "onnx", "coreml"]),
+        (["all", "--scheme", "int3"], ["'int3'", "fp32", "int8", "int4"]),
+        (["all", "--target", "onnx,onnx"], ["twice"]),
+        (["all", "--weights", "left=/tmp"], ["'left=/tmp'", "deep", "wide"]),
+        (["all", "--weights", "deep=/nowhere"], ["/nowhere"]),
+        (["all", "--prefill-chunk", "4096"], ["4096", "1024"]),
+        (["pair", "--params", "12Q"], ["'12Q'", "125M"]),
+        (["pair", "--layers", "12,30"], ["'12,30'"]),
+        (["pair", "--params", "125M", "--layers", "30,1"], ["1 layer"]),
+        (["verify", "/nowhere"], ["/nowhere", "manifest.json"]),
+        (["inspect", "/nowhere"], ["/nowhere", "manifest.json"]),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], words: list[str], tmp_path: Path) -> None:
+    out = ["--out", str(tmp_path / "out")] if arguments[0] == "all" else []
+    result = run(*arguments, *out)
+    assert result.returncode == 2
+    line = one_line(result)
+    for word in words:
+        assert word in line
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_sdk_is_one_line_before_any_work(tmp_path: Path) -> None:
+    hidden = (
+        "import importlib.metadata as m; real = m.version\n"
+        "def version(name):\n"
+        "    if name == 'coremltools': raise m.PackageNotFoundError(name)\n"
+        "    return real(name)\n"
+        "m.version = version\n"
+        "import sys; sys.argv = ['export', 'all', '--pair', 'tiny', '--out', sys.argv[1]]\n"
+        "import runpy; runpy.run_module('export', run_name='__main__')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", hidden, str(tmp_path / "out")], cwd=REPOSITORY, text=True, capture_output=True, check=False
+    )
+    assert result.returncode == 2
+    assert "coremltools" in one_line(result)
+    assert "deepnarrow[export]" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_pair_shows_all_budgets_and_that_the_verdict_flips() -> None:
+    result = run("pair", "--params", "125M", "--layers", "30,12", "--json")
+    audit = json.loads(result.stdout)
+    assert {row["budget"] for row in audit["rows"]} == {
+        "total-parameters", "body-parameters", "weight-bytes-read", "file-bytes",
+    }  # fmt: skip
+    assert audit["flips"] is True
+    assert audit["rows"][0]["deep"]["shape"]["hidden_size"] == 576
+    assert audit["rows"][0]["wide"]["shape"]["hidden_size"] == 864
+
+
+def test_list_and_inspect_name_what_there_is(made: Path) -> None:
+    listed = run("list", "--out", made)
+    assert listed.returncode == 0
+    for word in ("mobilellm-125m", "seed-mlp", "unmatched", "coremltools 9.0", "int8", "onnx-int4"):
+        assert word in listed.stdout
+    card = run("inspect", made / "tiny" / "deep-8x64" / "executorch-int4")
+    for word in ("8 x 64", "bits/weight", "KV", "delegate", "greedy"):
+        assert word in card.stdout
+
+
+def test_verify_repeats_every_gate(made: Path) -> None:
+    result = run("verify", *sorted(made.glob("tiny/*/*")))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.count(": verified") == 6
+
+
+def start(out: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "export", "all", "--pair", "tiny", "--out", str(out), *arguments], cwd=REPOSITORY,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_for(condition: str, out: Path, process: "subprocess.Popen[str]") -> list[Path]:
+    """Folders under construction, once there are any."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := list(out.glob(condition)):
+            return found
+        time.sleep(0.01)
+    pytest.fail(f"no {condition} under {out}")
+
+
+def test_an_interrupted_run_leaves_nothing_half_and_resumes(tmp_path: Path) -> None:
+    process = start(tmp_path, "--target", "onnx", "--jobs", "1")
+    wait_for("tiny/*/.onnx-int4.*", tmp_path, process)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run the same command again" in errors
+    assert "Traceback" not in errors
+    assert not list(tmp_path.glob("tiny/*/.*"))
+    assert run("all", "--pair", "tiny", "--target", "onnx", "--out", tmp_path).returncode == 0
+
+
+def test_a_killed_job_is_one_line_and_the_others_go_on(tmp_path: Path) -> None:
+    process = start(tmp_path, "--target", "onnx", "--jobs", "1")
+    building = wait_for("tiny/deep*/.onnx-int4.*", tmp_path, process)[0]
+    os.kill(int(building.name.rpartition(".")[2]), signal.SIGKILL)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "deep-8x64 onnx-int4: failed: the export process ended with signal 9" in errors
+    assert [path.parent.parent.name for path in tmp_path.rglob(MANIFEST_FILE)] == ["wide-2x128"]
+    assert not list(tmp_path.glob("tiny/*/.*"))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs to mount a small file system")
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(tmp_path)], check=False)
+    if mounted.returncode:
+        pytest.skip("mounting is not allowed here")
+    try:
+        result = run("all", "--pair", "tiny", "--target", "onnx", "--out", tmp_path / "out")
+        assert result.returncode == 1
+        assert "no space left on device" in result.stderr
+        assert "Traceback" not in result.stderr
+        assert not list(tmp_path.glob("out/*/*/*"))
+        assert not list(tmp_path.glob("out/*/*/.*"))
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
