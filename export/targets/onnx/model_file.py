@@ -10,7 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import helper
 
-from export.quantizers import QuantizedTensor
+from export.quantized import QuantizedTensor
 from export.targets.base import StoredTensor, TensorInfo
 from export.targets.onnx.formats import DATA_FILE, MODEL_FILE, unpack
 from models.errors import UserError
