@@ -40,7 +40,7 @@ class EagerDecoder:
         self._rows = slice(-1, None)
         self._logits: Tensor | None = None
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def forward(self, tokens: np.ndarray, position: int, rows: slice = slice(-1, None)) -> np.ndarray:
         """Run tokens int64 [B, T], the first of which stands at `position`; cached keys before it are used.
 
@@ -124,7 +124,7 @@ class EagerMlp:
         self._x = torch.zeros(0)
         self._output: Tensor | None = None
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def forward(self, x: np.ndarray) -> np.ndarray:
         """Run a batch of rows."""
         self._x = torch.from_numpy(np.ascontiguousarray(x))

@@ -5,6 +5,7 @@ unless its value switches it off (null, false, empty) or its name starts with `_
 """
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,8 +118,8 @@ class JsonFile:
     def number(self, key: str, default: float | None = None) -> float:
         """The number under `key`; `default` where it is absent or null."""
         value = self._value(key, default)
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            raise UserError(f"{self.path}: {key} {value!r} is not a number")
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+            raise UserError(f"{self.path}: {key} {value!r} is not a finite number")
         return float(value)
 
     def flag(self, key: str, default: bool) -> bool:
@@ -168,10 +169,19 @@ def read_shape(config: JsonFile) -> TransformerShape:
     architecture = _architecture(config)
     _refuse_unknown(config)
     _refuse_windows(config, architecture)
+    rope = _rope(config)
+    try:
+        return _shape(config, architecture, rope)
+    except UserError as error:
+        if str(error).startswith(str(config.path)):
+            raise
+        raise UserError(f"{config.path}: {error}") from error
+
+
+def _shape(config: JsonFile, architecture: _Architecture, rope: JsonFile) -> TransformerShape:
     hidden, heads = config.integer("hidden_size"), config.integer("num_attention_heads")
     if heads < 1:
         raise UserError(f"{config.path}: num_attention_heads {heads} must be at least 1")
-    rope = _rope(config)
     # MobileLLM's configs say tie_word_embeddings false and share_embedding true; its model obeys the latter.
     tied = config.flag("share_embedding", config.flag("tie_word_embeddings", False))
     return TransformerShape(

@@ -1,6 +1,7 @@
 """Hugging Face folders: the same logits as transformers, and one clear line for everything that cannot be opened."""
 
 import json
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -232,7 +233,10 @@ def test_tied_head_stored_twice_must_be_equal(folder: Path) -> None:
         ({"hidden_size": None}, ["hidden_size is missing"]),
         ({"hidden_size": "64"}, ["hidden_size '64' is not a whole number"]),
         ({"num_attention_heads": 0}, ["num_attention_heads 0"]),
-        ({"rms_norm_eps": "small"}, ["rms_norm_eps 'small' is not a number"]),
+        ({"rms_norm_eps": "small"}, ["rms_norm_eps 'small' is not a finite number"]),
+        ({"rope_parameters": {"rope_theta": math.inf}}, ["rope_theta inf is not a finite number"]),
+        ({"hidden_size": 100}, ["hidden_size 100 must be a multiple of 32"]),
+        ({"rope_parameters": {**LLAMA3_ROPE, "factor": 0.5}}, ["rope_scaling: factor 0.5 must be at least 1"]),
         ({"tie_word_embeddings": 1}, ["tie_word_embeddings 1 is not true or false"]),
         ({"eos_token_id": ["</s>"]}, ["eos_token_id '</s>'"]),
         ({"hidden_act": "gelu"}, ["hidden_act 'gelu'", '"silu"']),
