@@ -1,0 +1,163 @@
+"""A `.pte` read back: the program, its delegate graphs and the bytes they refer to. Weights stay in the mapped file."""
+
+import json
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from executorch.backends.xnnpack.serialization.xnnpack_graph_serialize import XNNHeader
+from executorch.exir import schema
+from executorch.exir._serialize._flatbuffer import _run_flatc  # pyright: ignore[reportPrivateUsage]
+from executorch.exir._serialize._flatbuffer_program import (
+    _flatbuffer_to_program,  # pyright: ignore[reportPrivateUsage]
+)
+from executorch.exir._serialize._program import _ExtendedHeader  # pyright: ignore[reportPrivateUsage]
+
+from export.quantizers import QuantizedTensor
+from export.targets.base import StoredTensor
+from export.targets.executorch.constants import unpack_scales, unpack_values
+from export.targets.executorch.schema_pin import executorch_root
+
+HEADER_OFFSET = 8  # ExecuTorch's extended header lies behind the flatbuffer's root offset and magic
+XNNPACK_SCHEMA = "backends/xnnpack/serialization/schema.fbs"
+_BITS = {"xnn_datatype_fp32": 32, "xnn_datatype_qcint8": 8, "xnn_datatype_qbint4": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMatrix:
+    """A constant of a delegate, still in the file. Vectors have one row.
+
+    Attributes:
+        dims: dimensions.
+        bits: 32, 8 or 4.
+        values: uint8 bytes.
+        scales: uint8 bytes; None for float32.
+    """
+
+    dims: tuple[int, ...]
+    bits: int
+    values: np.ndarray
+    scales: np.ndarray | None = None
+
+    def load(self, first: int, last: int) -> StoredTensor:
+        """Rows first..last along the first axis."""
+        whole = self.dims[0]
+        values = _rows(self.values, whole, first, last)
+        if self.scales is None:
+            return values.view(np.float32).reshape(last - first, *self.dims[1:])
+        scales = unpack_scales(_rows(self.scales, whole, first, last), self.bits, last - first)
+        return QuantizedTensor(unpack_values(values, self.bits, last - first), scales, self.bits)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator of a delegate graph. `kind` is XNNPACK's name without its prefix."""
+
+    kind: str
+    constants: tuple[StoredMatrix, ...]
+
+
+@dataclass
+class PteFile:
+    """An opened file.
+
+    Attributes:
+        plan: the method `forward`.
+        graphs: the operators of each delegate.
+    """
+
+    path: Path
+    plan: schema.ExecutionPlan = field(init=False)
+    graphs: list[list[Node]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._data = np.memmap(self.path, np.uint8, mode="r")
+        header = _ExtendedHeader.from_bytes(self._data[HEADER_OFFSET:][: _ExtendedHeader.NUM_HEAD_BYTES].tobytes())
+        self._base = header.segment_base_offset
+        self._program = _flatbuffer_to_program(self._data[: header.program_size].tobytes())
+        self._named = {entry.key: entry.segment_index for entry in self._program.named_data or []}
+        self.plan = next(plan for plan in self._program.execution_plan if plan.name == "forward")
+        payloads = [self._segment(delegate.processed.index).tobytes() for delegate in self.plan.delegates]
+        self.graphs = [self._nodes(graph) for graph in _graphs(payloads)]
+
+    def calls(self) -> list[schema.KernelCall | schema.DelegateCall]:
+        """All calls of `forward` in the order of the program, those of both sides of a branch included."""
+        arguments = (instruction.instr_args for instruction in self.plan.chains[0].instructions)
+        return [call for call in arguments if isinstance(call, schema.KernelCall | schema.DelegateCall)]
+
+    def operator(self, call: schema.KernelCall) -> str:
+        """Full name of the operator that `call` runs, such as `llama::update_cache.out`."""
+        operator = self.plan.operators[call.op_index]
+        return f"{operator.name}.{operator.overload}" if operator.overload else operator.name
+
+    def tensor(self, value: int) -> schema.Tensor:
+        """Description of a tensor of the program."""
+        tensor = self.plan.values[value].val
+        assert isinstance(tensor, schema.Tensor)
+        return tensor
+
+    def constant(self, value: int) -> np.ndarray:
+        """A constant tensor of the program, in its dimensions."""
+        tensor = self.tensor(value)
+        dtype = np.dtype(np.int8 if tensor.scalar_type.name == "CHAR" else np.float32)
+        segment = self._segment(self._program.constant_segment.segment_index)
+        start = self._program.constant_segment.offsets[tensor.data_buffer_idx]
+        num_bytes = int(np.prod(tensor.sizes)) * dtype.itemsize
+        return segment[start : start + num_bytes].view(dtype).reshape(tensor.sizes)
+
+    def _segment(self, index: int) -> np.ndarray:
+        segment = self._program.segments[index]
+        start = self._base + segment.offset
+        return self._data[start : start + segment.size]
+
+    def _nodes(self, graph: dict[str, Any]) -> list[Node]:
+        blobs = [self._blob(entry) for entry in graph["constant_data"]]
+        constants = [_constant(value["xvalue_union"], blobs) for value in graph["xvalues"]]
+        nodes: list[Node] = []
+        for node in graph["xnodes"]:
+            fields: dict[str, Any] = node["xnode_union"]
+            ids = [fields[name] for name in ("input1_id", "input2_id", "filter_id", "bias_id") if name in fields]
+            found = [constants[number] for number in ids if number < len(constants)]
+            kind = str(node["xnode_union_type"]).removeprefix("XNN")
+            nodes.append(Node(kind, tuple(constant for constant in found if constant is not None)))
+        return nodes
+
+    def _blob(self, entry: dict[str, Any]) -> np.ndarray:
+        if not entry["named_key"]:
+            return np.empty(0, np.uint8)
+        return self._segment(self._named[entry["named_key"]])
+
+
+def _constant(value: dict[str, Any], blobs: Sequence[np.ndarray]) -> StoredMatrix | None:
+    tensor = value.get("tensor_value", value)
+    if tensor["constant_buffer_idx"] == 0:
+        return None
+    params = value.get("quant_params", {})
+    scales = blobs[params["scale_buffer_idx"]] if "scale_buffer_idx" in params else None
+    values = blobs[tensor["constant_buffer_idx"]]
+    return StoredMatrix(tuple(tensor["dims"]), _BITS[tensor["datatype"]], values, scales)
+
+
+def _graphs(payloads: Sequence[bytes]) -> list[dict[str, Any]]:
+    """Delegate payloads as the JSON that `flatc` prints. They are small: their constants lie elsewhere."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        files: list[Path] = []
+        for number, payload in enumerate(payloads):
+            header = XNNHeader.from_bytes(payload[: XNNHeader.EXPECTED_LENGTH])
+            files.append(folder / f"{number}.bin")
+            files[-1].write_bytes(payload[header.flatbuffer_offset :][: header.flatbuffer_size])
+        options = ["--json", "--defaults-json", "--strict-json", "-o", scratch]
+        _run_flatc([*options, str(executorch_root() / XNNPACK_SCHEMA), "--", *map(str, files)])
+        # flatc prints the limits of a ReLU as `inf`, which JSON spells `Infinity`.
+        texts = (re.sub(rb"(:\s*-?)inf\b", rb"\1Infinity", file.with_suffix(".json").read_bytes()) for file in files)
+        return [json.loads(text) for text in texts]
+
+
+def _rows(data: np.ndarray, whole: int, first: int, last: int) -> np.ndarray:
+    """The bytes of rows first..last of a matrix of `whole` rows."""
+    return np.ascontiguousarray(data.reshape(whole, -1)[first:last]).reshape(-1)

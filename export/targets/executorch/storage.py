@@ -1,0 +1,52 @@
+"""What this target stores under a scheme, and how many bytes a file has. Needs no SDK."""
+
+import numpy as np
+import torch
+
+from export.quantization import Scheme, formats
+from export.quantizers import quantize
+from export.targets.base import ExportSpec, StoredTensor
+from models.shape import MlpShape
+from models.storage import Storage, WeightFormat
+from models.tensors import Role, TensorSpec, tensors
+
+KV_BITS = 32
+SEGMENT_ALIGNMENT = 128
+# Serialised graphs and instructions, measured: for a decoder, for one executed block, for its q and k norms if it has
+# them; for a ReLU network and for one of its layers.
+FILE_BYTES = 10_000
+PASS_BYTES = 8_500
+QK_NORM_BYTES = 2_600
+NETWORK_BYTES, LINEAR_BYTES = 1_200, 870
+
+
+def storage(scheme: Scheme) -> Storage:
+    """Scales are bfloat16 for groups and float32 for rows: XNNPACK's kernels know no other widths.
+
+    A tied table is stored twice: the embedding is looked up by a portable kernel, the head multiplied by XNNPACK.
+    """
+    return Storage(formats(scheme, group_scale_bits=16, row_scale_bits=32), shared_table=False, kv_bits=KV_BITS)
+
+
+def stored(weight: np.ndarray, form: WeightFormat) -> StoredTensor:
+    """`weight` in the form in which this target stores it."""
+    if not form.quantized:
+        return weight
+    return quantize(weight, form, torch.bfloat16 if form.scale_bits == 16 else torch.float32)
+
+
+def file_bytes(spec: ExportSpec) -> int:
+    """Size of `model.pte`: weights and rotary tables, each aligned, plus the graphs' share."""
+    shape, form = spec.shape, storage(spec.scheme).formats
+    total = sum(_tensor_bytes(tensor, form[tensor.role]) for tensor in tensors(shape))
+    if isinstance(shape, MlpShape):
+        return total + NETWORK_BYTES + LINEAR_BYTES * shape.num_layers
+    if shape.tie_embeddings:
+        total += form[Role.HEAD].num_bytes(shape.vocab_size, shape.hidden_size)
+    total += 2 * spec.options.max_context * shape.head_dim * 4
+    return total + FILE_BYTES + shape.num_passes * (PASS_BYTES + QK_NORM_BYTES * shape.qk_norm)
+
+
+def _tensor_bytes(tensor: TensorSpec, form: WeightFormat) -> int:
+    """Values and scales are separate segments; half the alignment is lost by each on average."""
+    return form.num_bytes(tensor.rows, tensor.columns or 1) + SEGMENT_ALIGNMENT // 2 * (1 + form.quantized)
