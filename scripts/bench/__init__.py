@@ -1,0 +1,1 @@
+"""How fast artifacts decode and how fast they are made, beside the peers: `python -m scripts.bench --help`."""

@@ -1,0 +1,5 @@
+"""`python -m scripts.bench`."""
+
+from scripts.bench.cli import main
+
+main()

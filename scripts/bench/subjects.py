@@ -1,0 +1,131 @@
+"""What is measured: artifacts of `python -m export`, and artifacts of the same shapes that peers made."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from export.manifest import MANIFEST_FILE, read_manifest
+from export.quantization import Scheme
+from export.targets.base import ExportOptions, ExportSpec, TargetName
+from export.targets.registry import get_target
+from models.cost import kv_bytes_per_position, weight_bytes_read
+from models.errors import UserError
+from models.shape import MlpShape, TransformerShape
+from models.storage import Storage, WeightFormat
+from models.tensors import Role
+from scripts.bench.processes import Effort
+
+PEER_FILE = "peer.json"
+GGUF_FILE = "model.gguf"
+# llama.cpp's Q4_0 for every matrix (`--pure`), its float32 vectors, and its default cache.
+_Q4_0 = WeightFormat(4, 32, 16)
+_FLOAT = WeightFormat(32)
+
+
+class Runtime(StrEnum):
+    """What executes a subject on this machine."""
+
+    EXECUTORCH = "executorch"
+    ONNX = "onnx"
+    LLAMA_CPP = "llama.cpp"
+
+
+class PeerRecord(BaseModel):
+    """`peer.json`: what a peer's exporter made of a shape, and what that took."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    tool: str
+    version: str
+    command: tuple[str, ...]
+    runtime: Runtime
+    shape: TransformerShape
+    max_context: int
+    effort: Effort
+
+
+class Subject(BaseModel):
+    """One thing to measure.
+
+    Attributes:
+        name: what tables call it.
+        path: the artifact's folder.
+        spec: shape and context; for a peer with the scheme that stores the same bits.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    path: Path
+    runtime: Runtime
+    spec: ExportSpec
+
+    @property
+    def shape(self) -> TransformerShape:
+        """The decoder's shape."""
+        assert isinstance(self.spec.shape, TransformerShape)
+        return self.spec.shape
+
+    @property
+    def file_bytes(self) -> int:
+        """Bytes of the model files."""
+        files = (path for pattern in ("*.pte", "*.onnx", "*.onnx.data", "*.gguf") for path in self.path.glob(pattern))
+        return sum(path.stat().st_size for path in files)
+
+    def bytes_read(self, context: int) -> int:
+        """Bytes of weights and cache that a token attending `context` positions reads."""
+        storage = self._storage()
+        return weight_bytes_read(self.shape, storage) + context * kv_bytes_per_position(self.shape, storage)
+
+    def _storage(self) -> Storage:
+        if self.runtime is Runtime.LLAMA_CPP:
+            formats = {role: _FLOAT if role in (Role.NORM, Role.BIAS) else _Q4_0 for role in Role}
+            return Storage(formats, shared_table=True, kv_bits=16)
+        return get_target(TargetName(self.runtime)).storage(self.spec)
+
+
+def open_artifact(folder: Path) -> Subject:
+    """An artifact of ours as a subject named after its last two folders, such as `deep-30x576/onnx-int4`.
+
+    Raises:
+        UserError: no artifact, not a decoder, or nothing here executes it.
+    """
+    manifest = read_manifest(folder)
+    if isinstance(manifest.shape, MlpShape):
+        raise UserError(f"{folder}: an MLP decodes no tokens; give decoder artifacts")
+    if manifest.target not in set(Runtime):
+        raise UserError(f"{folder}: {manifest.target} artifacts do not run here; choose from executorch, onnx")
+    name = "/".join(folder.resolve().parts[-2:])
+    return Subject(name=name, path=folder.resolve(), runtime=Runtime(manifest.target), spec=manifest.spec)
+
+
+def open_peer(text: str) -> Subject:
+    """`NAME=DIR`, DIR as `python -m scripts.bench peers` leaves it.
+
+    Raises:
+        UserError: not of that form, or no such folder.
+    """
+    name, separator, path = text.partition("=")
+    if not (name and separator and path):
+        raise UserError(f"--peer {text!r} is not of the form NAME=DIR")
+    record = read_record(Path(path))
+    # A peer's files take prompts of any length up to the cache's.
+    options = ExportOptions(max_context=record.max_context, prefill_chunk=record.max_context)
+    spec = ExportSpec(shape=record.shape, scheme=Scheme.INT4, options=options)
+    return Subject(name=name, path=Path(path).resolve(), runtime=record.runtime, spec=spec)
+
+
+def read_record(folder: Path) -> PeerRecord:
+    """The `peer.json` in `folder`.
+
+    Raises:
+        UserError: there is none, or it is not one.
+    """
+    path = folder / PEER_FILE
+    if not path.is_file():
+        hint = f"; it has {MANIFEST_FILE}: give it as an artifact" if (folder / MANIFEST_FILE).is_file() else ""
+        raise UserError(f"{folder} has no {PEER_FILE}; make peers with `python -m scripts.bench peers`{hint}")
+    try:
+        return TypeAdapter(PeerRecord).validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error

@@ -1,0 +1,188 @@
+"""The benchmark's arithmetic on known numbers, its checkpoints, and one real run of a tiny artifact."""
+
+import json
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from export.quantization import Scheme
+from export.targets.base import ExportOptions, ExportSpec, TargetName
+from export.targets.registry import get_target
+from models.checkpoint import open_checkpoint
+from models.errors import UserError
+from models.shape import TransformerShape
+from models.tensors import tensors
+from models.weights import RandomWeights
+from scripts.bench.checkpoints import meta_name, write_huggingface, write_meta
+from scripts.bench.cli import app
+from scripts.bench.decode import Probe, Record, Session, measure, rotated, summarize
+from scripts.bench.decode_run import DecodeRun, Protocol, Window
+from scripts.bench.display import DecodeReport, print_decode, write_report
+from scripts.bench.layout import META_PARAMS, META_WEIGHTS
+from scripts.bench.machine import this_machine
+from scripts.bench.processes import Effort, run_measured
+from scripts.bench.spread import Spread, paired_speed, spread
+from scripts.bench.subjects import PEER_FILE, PeerRecord, Runtime, Subject, open_artifact, open_peer
+
+SHORT = Protocol(chunk=8, prompt=16, windows=(Window(8, 4), Window(24, 2)), warm_up=2)
+
+
+def _subject(shape: TransformerShape, folder: Path, runtime: Runtime = Runtime.ONNX) -> Subject:
+    spec = ExportSpec(shape=shape, scheme=Scheme.INT4, options=ExportOptions(max_context=32, prefill_chunk=8))
+    return Subject(name="tiny", path=folder, runtime=runtime, spec=spec)
+
+
+def _record(name: str, number: int, step_ns: int) -> Record:
+    run = DecodeRun(
+        load_s=0.5, prefill_s=0.25, step_ns=((step_ns, step_ns, 100 * step_ns),), import_rss_bytes=100,
+        peak_rss_bytes=300 + number, load_average=0.0,
+    )  # fmt: skip
+    return Record(subject=name, num_threads=2, round_number=number, run=run)
+
+
+def test_speeds_are_paired_by_round_before_they_are_summarised():
+    # The machine is three times slower in round 1; the ratio of medians would be 10 / 6.
+    assert paired_speed({0: 2.0, 1: 6.0, 2: 10.0}, {0: 4.0, 1: 18.0, 2: 10.0}) == Spread(2.0, 1.0, 3.0)
+    with pytest.raises(UserError, match=re.escape("rounds [0] and [0, 1] differ")):
+        paired_speed({0: 1.0}, {0: 1.0, 1: 1.0})
+
+
+def test_a_spread_prints_median_and_range():
+    assert f"{spread([3, 1, 2, 10]):.1f}" == "2.5 [1.0..10.0]"
+
+
+def test_the_order_rotates_and_loses_nobody():
+    assert [rotated("abc", number) for number in range(4)] == [list("abc"), list("bca"), list("cab"), list("abc")]
+
+
+def test_figures_follow_from_raw_runs(tiny: TransformerShape, tmp_path: Path):
+    (tmp_path / "model.onnx").write_bytes(b"x" * 1000)
+    ours = _subject(tiny, tmp_path)
+    peer = ours.model_copy(update={"name": "peer"})
+    session = Session(
+        protocol=replace(SHORT, windows=(Window(8, 3),)),
+        records=tuple(
+            _record(name, number, step)
+            for name, steps in (("tiny", (10_000, 30_000)), ("peer", (20_000, 90_000)))
+            for number, step in enumerate(steps)
+        ),
+        probes=(Probe(2, 0, 4e9), Probe(2, 1, 5e9), Probe(1, 0, 9e9)),
+    )
+    mine, theirs = summarize(session, [ours, peer], ["peer"])
+    (window,) = mine.windows
+    assert window.p50_ms == Spread(0.02, 0.01, 0.03)
+    assert window.tokens_per_s == pytest.approx(50_000)
+    assert window.speed == {"peer": Spread(2.5, 2.0, 3.0)}
+    assert theirs.windows[0].speed == {}
+    # 3 layers, keys and values of 2 heads of 32 in float32, 9 positions attended by the middle step
+    cache = 9 * 3 * 2 * 64 * 4
+    assert ours.bytes_read(9) - ours.bytes_read(0) == cache
+    assert window.bandwidth_utilization == pytest.approx((ours.bytes_read(0) + cache) / (20e-6 * 5e9))
+    assert mine.prefill_tokens_per_s.median == 64
+    assert mine.working_memory_bytes == 201
+    assert mine.file_bytes == 1000
+
+
+def test_llama_cpp_bytes_are_those_of_q4_0(tiny: TransformerShape, tmp_path: Path):
+    subject = _subject(tiny, tmp_path, Runtime.LLAMA_CPP)
+    matrices = sum(spec.size for spec in tensors(tiny) if spec.columns)
+    vectors = sum(spec.size for spec in tensors(tiny) if not spec.columns)
+    assert subject.bytes_read(0) == matrices * 18 // 32 + 4 * vectors + 64 * 18 // 32
+
+
+def test_peers_get_the_same_weights_in_both_forms(tiny: TransformerShape, tmp_path: Path):
+    weights = RandomWeights(tiny, 7)
+    write_meta(weights, tmp_path / "meta")
+    write_huggingface(weights, tmp_path / "hf", max_context=64)
+    theirs, meta = open_checkpoint(tmp_path / "hf"), torch.load(tmp_path / "meta" / META_WEIGHTS)
+    assert theirs.shape == tiny
+    for spec in tensors(tiny):
+        np.testing.assert_array_equal(theirs.get(spec.name), weights.get(spec.name))
+        np.testing.assert_array_equal(meta.pop(meta_name(spec.name)).numpy(), weights.get(spec.name))
+    assert list(meta) == ["output.weight"]
+    assert json.loads((tmp_path / "meta" / META_PARAMS).read_text())["use_hf_rope"] is True
+
+
+def test_shapes_that_peers_cannot_take_are_refused(tiny: TransformerShape, tmp_path: Path):
+    with pytest.raises(UserError, match="plain Llama decoders only"):
+        write_meta(RandomWeights(replace(tiny, qkv_bias=True), 0), tmp_path)
+
+
+def test_a_process_is_measured_as_a_whole(tmp_path: Path):
+    code = "import sys; block = b'x' * (300 << 20); print('made', len(block)); sys.exit(int(sys.argv[1]))"
+    log = tmp_path / "log"
+    effort = run_measured([sys.executable, "-c", code, "0"], tmp_path, log, {})
+    assert effort.peak_rss_bytes > 300 << 20
+    assert effort.wall_s > 0
+    assert log.read_text() == "made 314572800\n"
+    with pytest.raises(UserError, match=r"ended with 3: made 314572800"):
+        run_measured([sys.executable, "-c", code, "3"], tmp_path, log, {})
+
+
+def test_peers_are_found_by_their_record(tiny: TransformerShape, tmp_path: Path):
+    record = PeerRecord(
+        tool="genai", version="1", command=("make",), runtime=Runtime.ONNX, shape=tiny, max_context=64,
+        effort=Effort(wall_s=1, cpu_s=1, peak_rss_bytes=1),
+    )  # fmt: skip
+    (tmp_path / PEER_FILE).write_text(record.model_dump_json())
+    subject = open_peer(f"them={tmp_path}")
+    assert (subject.name, subject.shape, subject.spec.options.max_context) == ("them", tiny, 64)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "nothing to measure"),
+        (["--peer", "nameless"], "'nameless' is not of the form NAME=DIR"),
+        (["--peer", "a=missing"], "missing has no peer.json"),
+        (["missing"], "missing is not an artifact folder"),
+    ],
+)
+def test_bad_arguments_are_told_before_anything_runs(arguments: list[str], message: str):
+    result = CliRunner().invoke(app, ["decode", *arguments])
+    assert isinstance(result.exception, UserError)
+    assert message in str(result.exception)
+
+
+def test_short_caches_and_equal_names_are_refused(tiny: TransformerShape, tmp_path: Path):
+    subject = _subject(tiny, tmp_path)
+    with pytest.raises(UserError, match="max_context 32 must be at least 948"):
+        measure([subject], [1], 1, Protocol(), print)
+    with pytest.raises(UserError, match="a name occurs twice"):
+        measure([subject, subject], [1], 1, SHORT, print)
+
+
+def test_a_tiny_artifact_runs_in_a_process_of_its_own(
+    tiny: TransformerShape, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    subject = _subject(tiny, tmp_path)
+    get_target(TargetName.ONNX).write(subject.spec, RandomWeights(tiny, 0), tmp_path)
+    session = measure([subject], [1], 1, SHORT, lambda line: None)
+    (record,) = session.records
+    assert [len(steps) for steps in record.run.step_ns] == [4, 2]
+    assert record.run.peak_rss_bytes >= record.run.import_rss_bytes > 0
+    figures = summarize(session, [subject], [])
+    machine = this_machine()
+    print_decode(machine, figures, 1, session)
+    assert "| tiny " in capsys.readouterr().out
+    report = DecodeReport(machine=machine, subjects=(subject,), baselines=(), figures=tuple(figures), session=session)
+    write_report(report, tmp_path / "report.json")
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert written["machine"]["cores"] == machine.cores
+    assert written["session"]["records"][0]["run"]["step_ns"][0] == list(record.run.step_ns[0])
+
+
+def test_an_artifact_that_is_broken_ends_in_one_line(tiny: TransformerShape, tmp_path: Path):
+    with pytest.raises(UserError, match=r"decode_run .* ended with 1: .*no model.onnx"):
+        measure([_subject(tiny, tmp_path)], [1], 1, SHORT, lambda line: None)
+
+
+def test_open_artifact_wants_a_manifest(tmp_path: Path):
+    with pytest.raises(UserError, match="not an artifact folder"):
+        open_artifact(tmp_path)
