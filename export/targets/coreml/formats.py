@@ -1,0 +1,46 @@
+"""How this target stores each role, and the names that the package shows to an app. Needs no SDK."""
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from export.quantization import Scheme, formats
+from export.targets.base import ExportSpec
+from models.shape import TransformerShape
+from models.storage import Storage, WeightFormat
+from models.tensors import EMBEDDING, Role, TensorSpec, tensors
+
+PACKAGE = "model.mlpackage"
+
+# Names of swift-transformers' stock contract for stateful models.
+INPUT_IDS = "inputIds"
+CAUSAL_MASK = "causalMask"
+KEY_CACHE = "keyCache"
+VALUE_CACHE = "valueCache"
+LOGITS = "logits"
+MLP_INPUT = "x"
+MLP_OUTPUT = "y"
+
+# What a host writes into the causal mask at hidden positions: finite, because fp16 turns -inf - -inf into NaN.
+MASKED = -30_000.0
+
+
+def storage(spec: ExportSpec) -> Storage:
+    """Scales are float16, and so are the biases of quantised schemes, which compute in float16.
+
+    The KV cache is float16 under every scheme: an MLState can hold nothing else.
+    """
+    roles = dict(formats(spec.scheme, group_scale_bits=16, row_scale_bits=16))
+    if spec.scheme is not Scheme.FP32:
+        roles[Role.BIAS] = WeightFormat(16)
+    return Storage(MappingProxyType(roles), shared_table=True, kv_bits=16)
+
+
+def tensor_formats(spec: ExportSpec) -> dict[str, tuple[TensorSpec, WeightFormat]]:
+    """Every tensor by name with its format; a tied table has the head's."""
+    roles = storage(spec).formats
+    tied = isinstance(spec.shape, TransformerShape) and spec.shape.tie_embeddings
+    found = {tensor.name: (tensor, roles[tensor.role]) for tensor in tensors(spec.shape)}
+    if tied:
+        tensor, _ = found[EMBEDDING]
+        found[EMBEDDING] = (replace(tensor, role=Role.HEAD), roles[Role.HEAD])
+    return found
