@@ -14,7 +14,7 @@ from scripts.bench.decode_run import Protocol
 from scripts.bench.display import DecodeReport, ExportReport, print_decode, print_exports, say, write_report
 from scripts.bench.exports import measure_exports
 from scripts.bench.machine import this_machine
-from scripts.bench.peers import EXPORTERS, Tool, make_peer, write_checkpoint
+from scripts.bench.peers import Tool, make_peer, write_checkpoint
 from scripts.bench.subjects import open_artifact, open_peer
 
 EXIT_USAGE = 2
@@ -85,7 +85,7 @@ def peers(
     pair: PairName = "mobilellm-125m",
     shape: WhichArm = Arm.DEEP,
     tool: Annotated[
-        list[Tool] | None, typer.Option("--tool", help="Repeatable. Default: export_llama (takes minutes) and genai.")
+        list[Tool] | None, typer.Option("--tool", help="Repeatable. Default: all. export_llama takes minutes.")
     ] = None,
     max_context: MaxContext = 1024,
 ) -> None:
@@ -98,7 +98,7 @@ def peers(
         python -m scripts.bench peers --shape wide --tool genai --out peers/wide
     """
     checkpoint = write_checkpoint(pair, shape, max_context, out)
-    for each in tool or EXPORTERS:
+    for each in tool or list(Tool):
         say(f"{each}, its output goes to {checkpoint.folder / f'{each}.log'}")
         record = make_peer(checkpoint, each)
         effort = record.effort
@@ -127,7 +127,7 @@ def export(
     """
     machine = this_machine()
     checkpoint = write_checkpoint(pair, shape, max_context, folder)
-    tools: list[Tool] = list(EXPORTERS) if with_peers else tool or []
+    tools: list[Tool] = list(Tool) if with_peers else tool or []
     records = measure_exports(checkpoint, target or list(TargetName), tools, rounds, say)
     print_exports(machine, records)
     if out:

@@ -24,7 +24,6 @@ from scripts.bench.cli import app
 from scripts.bench.decode import Probe, Record, Session, measure, rotated, summarize
 from scripts.bench.decode_run import DecodeRun, Protocol, Window
 from scripts.bench.display import DecodeReport, print_decode, write_report
-from scripts.bench.gguf_peer import gguf_name, interleave
 from scripts.bench.layout import META_PARAMS, META_WEIGHTS
 from scripts.bench.machine import this_machine
 from scripts.bench.processes import Effort, run_measured
@@ -108,18 +107,6 @@ def test_peers_get_the_same_weights_in_both_forms(tiny: TransformerShape, tmp_pa
         np.testing.assert_array_equal(meta.pop(meta_name(spec.name)).numpy(), weights.get(spec.name))
     assert list(meta) == ["output.weight"]
     assert json.loads((tmp_path / "meta" / META_PARAMS).read_text())["use_hf_rope"] is True
-
-
-def test_llama_cpp_rows_turn_neighbours_where_ours_turn_halves():
-    # two heads of four rows: (0, 2), (1, 3) are pairs of the first
-    rows = np.arange(8, dtype=np.float32)[:, None]
-    assert interleave(rows, 2).ravel().tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
-
-
-def test_llama_cpp_names(tiny: TransformerShape):
-    names = [gguf_name(spec.name) for spec in tensors(tiny)]
-    assert len(set(names)) == len(names)
-    assert {"token_embd.weight", "blk.2.attn_output.weight", "blk.0.ffn_norm.weight", "output_norm.weight"} <= {*names}
 
 
 def test_shapes_that_peers_cannot_take_are_refused(tiny: TransformerShape, tmp_path: Path):
