@@ -63,13 +63,13 @@ class EagerDecoder:
     # The builder protocol of `models.decoder`.
 
     def embed(self, table: str) -> Tensor:
-        return functional.embedding(self._tokens_BT, self._get(table))
+        return self._written(functional.embedding(self._tokens_BT, self._get(table)))
 
     def norm(self, x: Tensor, weight: str) -> Tensor:
-        return functional.rms_norm(x, x.shape[-1:], self._get(weight), self.shape.norm_eps)
+        return self._written(functional.rms_norm(x, x.shape[-1:], self._get(weight), self.shape.norm_eps))
 
     def add_norm(self, x: Tensor, update: Tensor, weight: str) -> tuple[Tensor, Tensor]:
-        x = x + update
+        x = self._written(x + update)
         return x, self.norm(x, weight)
 
     def linear(self, x: Tensor, weights: tuple[str, ...], biases: tuple[str, ...]) -> Tensor:
@@ -77,7 +77,7 @@ class EagerDecoder:
         parts = [functional.linear(x, self._get(weight)) for weight in weights]
         if biases:
             parts = [part + self._get(bias) for part, bias in zip(parts, biases, strict=True)]
-        return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+        return self._written(parts[0] if len(parts) == 1 else torch.cat(parts, -1))
 
     def attention(self, qkv: Tensor, cache: int, q_norm: str | None, k_norm: str | None) -> Tensor:
         shape = self.shape
@@ -93,11 +93,11 @@ class EagerDecoder:
         values[:, :, self._span] = v_BTMH.transpose(1, 2)
         keys, values = keys[:, :, : self._span.stop], values[:, :, : self._span.stop]
         attended = functional.scaled_dot_product_attention(q_BNTH, keys, values, attn_mask=self._mask, enable_gqa=True)
-        return attended.transpose(1, 2).flatten(-2)
+        return self._written(attended.transpose(1, 2).flatten(-2))
 
     def swiglu(self, x: Tensor, gate: str, up: str) -> Tensor:
         gate_BTF, up_BTF = self.linear(x, (gate, up), ()).chunk(2, -1)
-        return functional.silu(gate_BTF) * up_BTF
+        return self._written(self._written(functional.silu(gate_BTF)) * up_BTF)
 
     def last_token(self, x: Tensor) -> Tensor:
         return x[:, self._rows]
@@ -110,7 +110,12 @@ class EagerDecoder:
 
     def _rotate(self, x_BNTH: Tensor) -> Tensor:
         swapped = x_BNTH.roll(self.shape.head_dim // 2, -1)
-        return x_BNTH * self._cos[self._span] + swapped * self._signed_sin[self._span]
+        cos, sin = self._written(self._cos[self._span]), self._written(self._signed_sin[self._span])
+        return self._written(self._written(x_BNTH * cos) + self._written(swapped * sin))
+
+    def _written(self, x: Tensor) -> Tensor:
+        """`x` as it is kept between operators: a float16 runtime rounds every result, not just what it multiplies."""
+        return _round(x, Activations.FLOAT16) if self._activations is Activations.FLOAT16 else x
 
 
 class EagerMlp:

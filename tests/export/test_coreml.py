@@ -23,8 +23,10 @@ from models.weights import LoadedWeights, RandomWeights, WeightSource
 
 TARGET = CoreMLTarget()
 OPTIONS = ExportOptions(max_context=64, prefill_chunk=16)
-# Root of the mean squared difference over that of the logits, as float16 rounds every result; measured 6e-4 and 3e-4.
-FLOAT16_ERROR = 2e-3
+# Norm of the difference over that of the logits where every result is rounded to float16. Measured on these twins:
+# 1.4e-3 to 2.3e-3, under fp32 (a float16 cache only) below 5e-4; 4e-7 with all rounding taken out of the evaluator.
+FLOAT16_ERROR = 4e-3
+FLOAT16_CACHE_ERROR = 1e-3
 
 
 def make(spec: ExportSpec, folder: Path, weights: WeightSource | None = None) -> Path:
@@ -70,7 +72,7 @@ def test_package_computes_what_eager_computes_with_its_stored_weights(
     folder = make(spec, tmp_path)
     tokens = some_tokens(variant)
     error = relative_error(run_package(spec, folder, tokens), run_eager(stored_weights(spec, folder), tokens))
-    assert error < FLOAT16_ERROR
+    assert error < (FLOAT16_CACHE_ERROR if scheme is Scheme.FP32 else FLOAT16_ERROR)
     written = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     assert written == pytest.approx(TARGET.expected_file_bytes(spec), rel=0.02)
     census = TARGET.observe(spec, folder).operators
@@ -82,9 +84,7 @@ def test_stored_weights_are_the_quantised_source(variant: TransformerShape, sche
     spec = ExportSpec(shape=variant, scheme=scheme, options=OPTIONS)
     source = RandomWeights(variant, 7)
     stored = dict(TARGET.stored_tensors(spec, make(spec, tmp_path, source)))
-    assert list(stored) == [tensor.name for tensor in tensors(variant)] or set(stored) == {
-        tensor.name for tensor in tensors(variant)
-    }
+    assert set(stored) == {tensor.name for tensor in tensors(variant)}
     for name, (_, form) in tensor_formats(spec).items():
         found = stored[name]
         if form.quantized:
@@ -96,6 +96,25 @@ def test_stored_weights_are_the_quantised_source(variant: TransformerShape, sche
         else:
             dtype = np.float16 if form.bits == 16 else np.float32
             np.testing.assert_array_equal(found, source.get(name).astype(dtype))
+
+
+def test_swapped_layers_show_in_the_stored_weights(tiny: TransformerShape, tmp_path: Path) -> None:
+    """Names come from places in the graph: a program that reads two layers in the wrong order says so."""
+    spec = ExportSpec(shape=tiny, scheme=Scheme.INT4, options=OPTIONS)
+    before = dict(TARGET.stored_tensors(spec, make(spec, tmp_path)))
+    path = tmp_path / PACKAGE / "Data/com.apple.CoreML/model.mlmodel"
+    model = load_sdk().model_proto.Model.FromString(path.read_bytes())
+    operations = model.mlProgram.functions["main"].block_specializations["CoreML8"].operations
+    linears = [operation for operation in operations if operation.type == "linear"]
+    first, second = (linears[index].inputs["weight"].arguments[0] for index in (2, 6))  # gate and up of layers 0 and 1
+    first.name, second.name = second.name, first.name
+    path.write_bytes(model.SerializeToString())
+    after = dict(TARGET.stored_tensors(spec, tmp_path))
+    for name, other in ((0, 1), (1, 0)):
+        gate, moved = before[f"layers.{name}.gate.weight"], after[f"layers.{other}.gate.weight"]
+        assert isinstance(gate, QuantizedTensor)
+        assert isinstance(moved, QuantizedTensor)
+        np.testing.assert_array_equal(gate.values, moved.values)
 
 
 def test_decomposed_attention_gives_the_same_logits(tiny: TransformerShape, tmp_path: Path) -> None:
@@ -116,9 +135,8 @@ def test_norms_of_large_activations_stay_finite(tiny: TransformerShape, tmp_path
     source = RandomWeights(tiny, 7)
     arrays = {tensor.name: source.get(tensor.name) for tensor in tensors(tiny)}
     arrays["embed.weight"] = arrays["embed.weight"] * np.float32(1e5)
-    for name in arrays:  # logits of a tied table that large would overflow by themselves
-        if name == "norm.weight":
-            arrays[name] = arrays[name] * np.float32(1e-3)
+    # Logits of a tied table that large would overflow by themselves.
+    arrays["norm.weight"] = arrays["norm.weight"] * np.float32(1e-3)
     spec = ExportSpec(shape=tiny, scheme=Scheme.INT8, options=OPTIONS)
     folder = make(spec, tmp_path, LoadedWeights(tiny, arrays))
     tokens = some_tokens(tiny)

@@ -100,7 +100,7 @@ def test_every_rounding_has_the_error_of_its_width(variant: TransformerShape) ->
         return float(np.sqrt(np.mean((rounded - exact) ** 2) / np.mean(exact**2)))
 
     assert error(Activations.EXACT) == 0
-    assert 1e-5 < error(Activations.FLOAT16) < 1e-3
+    assert 1e-5 < error(Activations.FLOAT16) < 2e-3
     for activations in (Activations.INT8_PER_BLOCK, Activations.INT8_PER_TOKEN):
         assert 1e-3 < error(activations) < 0.1
 

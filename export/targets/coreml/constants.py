@@ -9,7 +9,7 @@ from export.quantization import Scheme
 from export.quantizers import quantize
 from export.targets.base import ExportSpec
 from export.targets.coreml.formats import tensor_formats
-from export.targets.coreml.sdk import load_sdk
+from export.targets.coreml.sdk import Var, load_sdk
 from models.weights import WeightSource
 
 
@@ -21,29 +21,29 @@ class WeightConstants:
         self._mb = load_sdk().mb
         self._source = weights
         self._formats = tensor_formats(spec)
-        self._made: dict[tuple[str, ...], Any] = {}
-        self._zeros: dict[int, Any] = {}
+        self._made: dict[tuple[str, ...], Var] = {}
+        self._zeros: dict[int, Var] = {}
 
-    def matrix(self, names: tuple[str, ...]) -> Any:
+    def matrix(self, names: tuple[str, ...]) -> Var:
         """[rows of all, columns]: the matrices below each other, quantised one by one."""
         if names not in self._made:
             self._made[names] = self._pack(names)
         return self._made[names]
 
-    def vector(self, names: tuple[str, ...], dtype: np.dtype[Any]) -> Any:
+    def vector(self, names: tuple[str, ...], dtype: np.dtype[Any]) -> Var:
         """The vectors one after the other."""
         if names not in self._made:
             joined = np.concatenate([self._source.get(name) for name in names])
             self._made[names] = self._mb.const(val=joined.astype(dtype))
         return self._made[names]
 
-    def zeros(self, size: int) -> Any:
+    def zeros(self, size: int) -> Var:
         """The bias of linears without one: MIL would store a vector of zeros for each of them."""
         if size not in self._zeros:
             self._zeros[size] = self._mb.const(val=np.zeros(size, self.dtype))
         return self._zeros[size]
 
-    def _pack(self, names: tuple[str, ...]) -> Any:
+    def _pack(self, names: tuple[str, ...]) -> Var:
         form = self._formats[names[0]][1]
         if not form.quantized:
             return self._mb.const(val=np.concatenate([self._source.get(name) for name in names]))

@@ -1,19 +1,19 @@
 """Runs the program of a saved package in torch, where Core ML itself does not exist.
 
-The program is taken from the file and interpreted: operators by type, arguments by name, sizes as they come. Each result
-is rounded to the element type that the program declares for it, so float16 is rounded where Core ML must round it; Core
-ML may fuse operators and then rounds less often.
+The program is taken from the file and interpreted: operators by type, arguments by name, sizes as they come. Each
+result is rounded to the element type that the program declares for it, so float16 is rounded at least wherever Core ML
+rounds it: Core ML may fuse operators and then rounds less often.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from export.targets.coreml.operators import INDEX_PARAMETERS, OPERATORS, plain
+from export.targets.coreml.operators import INDEX_PARAMETERS, OPERATORS, plain, slice_by_index, slice_update
 from export.targets.coreml.package_reader import Argument, Operator, Package, Reference
 from export.targets.coreml.state_plan import plan_states
 from export.targets.coreml.weight_file import Blob
@@ -108,13 +108,13 @@ class Evaluator:
             if any(isinstance(argument, Reference) for argument in resolved):
                 references.append((parameter, resolved))
             elif parameter in INDEX_PARAMETERS:
-                constants[parameter] = plain(resolved[0])
+                constants[parameter] = plain(cast("Tensor | str", resolved[0]))
             else:
                 constants[parameter] = list(resolved) if parameter == "values" else resolved[0]
         dtypes = (_torch_dtype(dtype) for dtype in operator.dtypes)
         return _Step(run, constants, tuple(references), tuple(zip(operator.outputs, dtypes, strict=True)), last_uses)
 
-    def _resolve(self, argument: Argument) -> Any:
+    def _resolve(self, argument: Argument) -> Tensor | Reference | str:
         """References to weights and states become the tensors themselves; other references stay."""
         match argument:
             case Reference(name):
@@ -129,7 +129,7 @@ class Evaluator:
                 return argument
 
     def _dequantize(self, operator: Operator) -> Tensor:
-        """data * scale, rounded to the declared type but held as float32, in which torch multiplies matrices fastest."""
+        """data * scale, rounded to the declared type but held as float32, in which torch multiplies fastest."""
         if set(operator.inputs) != {"data", "scale"}:
             raise UserError(f"evaluator: {DEQUANTIZE} with {', '.join(sorted(operator.inputs))} is not supported")
         data, scale = (self._numbers(operator.argument(name)) for name in ("data", "scale"))
@@ -194,12 +194,12 @@ def _write_state(input: Tensor, data: Tensor) -> tuple[()]:
     return ()
 
 
-def _copying_slice_update(x: Tensor, **arguments: Any) -> Any:
-    return OPERATORS["slice_update"](x=x.clone(), **arguments)
+def _copying_slice_update(x: Tensor, update: Tensor, **where: Sequence[int]) -> Tensor:
+    return slice_update(x.clone(), update, **where)
 
 
-def _copying_slice(x: Tensor, **arguments: Any) -> Any:
-    return OPERATORS["slice_by_index"](x=x, **arguments).clone()
+def _copying_slice(x: Tensor, **where: Sequence[int]) -> Tensor:
+    return slice_by_index(x, **where).clone()
 
 
 def _torch_dtype(name: str) -> torch.dtype:

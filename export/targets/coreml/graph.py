@@ -1,13 +1,11 @@
 """The decoder and the MLP as MIL operators of the iOS 18 opset, emitted while the shared walks run."""
 
-from typing import Any
-
 import numpy as np
 
 from export.quantization import Scheme
 from export.targets.base import AttentionForm, ExportSpec
 from export.targets.coreml.constants import WeightConstants
-from export.targets.coreml.sdk import load_sdk
+from export.targets.coreml.sdk import Var, load_sdk
 from models.rope import rope_tables
 from models.shape import MlpShape, TransformerShape
 from models.weights import WeightSource
@@ -16,25 +14,25 @@ FLOAT32 = np.dtype(np.float32)
 
 
 class MlpGraph:
-    """The builder of `models.mlp`. MIL variables are `Any`: coremltools has no types for them."""
+    """The builder of `models.mlp`."""
 
-    def __init__(self, spec: ExportSpec, weights: WeightSource, x: Any) -> None:
+    def __init__(self, spec: ExportSpec, weights: WeightSource, x: Var) -> None:
         assert isinstance(spec.shape, MlpShape)
-        self.output: Any = None
+        self.output: Var = None
         self._mb = load_sdk().mb
         self._weights = WeightConstants(spec, weights)
         self._x = x
 
-    def input(self) -> Any:
+    def input(self) -> Var:
         return self._x
 
-    def linear(self, x: Any, weights: tuple[str, ...], biases: tuple[str, ...]) -> Any:
+    def linear(self, x: Var, weights: tuple[str, ...], biases: tuple[str, ...]) -> Var:
         return _linear(self._mb, self._weights, x, weights, biases)
 
-    def relu(self, x: Any) -> Any:
+    def relu(self, x: Var) -> Var:
         return self._mb.relu(x=x)
 
-    def finish(self, output: Any) -> None:
+    def finish(self, output: Var) -> None:
         self.output = output
 
 
@@ -50,14 +48,14 @@ class DecoderGraph:
         self,
         spec: ExportSpec,
         weights: WeightSource,
-        input_ids: Any,
-        causal_mask: Any,
-        key_cache: Any,
-        value_cache: Any,
+        input_ids: Var,
+        causal_mask: Var,
+        key_cache: Var,
+        value_cache: Var,
     ) -> None:
         assert isinstance(spec.shape, TransformerShape)
         self.shape = spec.shape
-        self.output: Any = None
+        self.output: Var = None
         self._mb = load_sdk().mb
         self._weights = WeightConstants(spec, weights)
         self._dtype = "fp32" if spec.scheme is Scheme.FP32 else "fp16"
@@ -68,10 +66,10 @@ class DecoderGraph:
         self._mask = self._grouped_mask(causal_mask)
         self._cos, self._sin = self._rope(spec.options.max_context)
 
-    def embed(self, table: str) -> Any:
+    def embed(self, table: str) -> Var:
         return self._mb.gather(x=self._weights.matrix((table,)), indices=self._input_ids, axis=0)
 
-    def norm(self, x: Any, weight: str) -> Any:
+    def norm(self, x: Var, weight: str) -> Var:
         """RMSNorm in float32: in float16 the squares of activations beyond 255 are infinite."""
         wide = self._cast(x, "fp32")
         mean = self._mb.reduce_mean(x=self._mb.mul(x=wide, y=wide), axes=[-1], keep_dims=True)
@@ -79,14 +77,14 @@ class DecoderGraph:
         weighted = self._mb.mul(x=scaled, y=self._weights.vector((weight,), FLOAT32))
         return self._cast(weighted, self._dtype)
 
-    def add_norm(self, x: Any, update: Any, weight: str) -> tuple[Any, Any]:
+    def add_norm(self, x: Var, update: Var, weight: str) -> tuple[Var, Var]:
         total = self._mb.add(x=x, y=update)
         return total, self.norm(total, weight)
 
-    def linear(self, x: Any, weights: tuple[str, ...], biases: tuple[str, ...]) -> Any:
+    def linear(self, x: Var, weights: tuple[str, ...], biases: tuple[str, ...]) -> Var:
         return _linear(self._mb, self._weights, x, weights, biases)
 
-    def attention(self, qkv: Any, cache: int, q_norm: str | None, k_norm: str | None) -> Any:
+    def attention(self, qkv: Var, cache: int, q_norm: str | None, k_norm: str | None) -> Var:
         shape, mb = self.shape, self._mb
         heads = mb.reshape(x=qkv, shape=[1, -1, shape.num_heads + 2 * shape.num_kv_heads, shape.head_dim])
         heads = mb.transpose(x=heads, perm=[0, 2, 1, 3])
@@ -99,30 +97,30 @@ class DecoderGraph:
         attended = self._attend(q_1NTH, k_1MEH, v_1MEH)
         return mb.reshape(x=mb.transpose(x=attended, perm=[0, 2, 1, 3]), shape=[1, -1, shape.query_size])
 
-    def swiglu(self, x: Any, gate: str, up: str) -> Any:
+    def swiglu(self, x: Var, gate: str, up: str) -> Var:
         gated, straight = self._mb.split(x=self.linear(x, (gate, up), ()), num_splits=2, axis=-1)
         return self._mb.mul(x=self._mb.silu(x=gated), y=straight)
 
-    def last_token(self, x: Any) -> Any:
+    def last_token(self, x: Var) -> Var:
         return self._mb.slice_by_index(x=x, begin=[0, -1, 0], end=[0, 0, 0], end_mask=[True] * 3)
 
-    def finish(self, logits: Any) -> None:
+    def finish(self, logits: Var) -> None:
         self.output = logits
 
-    def _positions(self, causal_mask: Any) -> tuple[Any, Any]:
+    def _positions(self, causal_mask: Var) -> tuple[Var, Var]:
         """First position of this call and the one after its last, as int32 [1]: the mask's sizes say both."""
         sizes = self._mb.shape(x=causal_mask)
         tokens = self._mb.slice_by_index(x=sizes, begin=[2], end=[3])
         end = self._mb.slice_by_index(x=sizes, begin=[3], end=[4])
         return self._mb.sub(x=end, y=tokens), end
 
-    def _grouped_mask(self, causal_mask: Any) -> Any:
+    def _grouped_mask(self, causal_mask: Var) -> Var:
         """The mask for G query heads below each other: [1, 1, G * T, E]."""
         group = self.shape.num_heads // self.shape.num_kv_heads
         mask = causal_mask if group == 1 else self._mb.tile(x=causal_mask, reps=[1, 1, group, 1])
         return self._cast(mask, self._dtype)
 
-    def _rope(self, max_context: int) -> tuple[Any, Any]:
+    def _rope(self, max_context: int) -> tuple[Var, Var]:
         """Cosine and sine of this call's positions, [T, H]; the sine has the sign of the half it is added to."""
         cos, sin = rope_tables(self.shape, max_context)
         begin = self._mb.concat(values=[self._begin, [0]], axis=0)
@@ -132,17 +130,17 @@ class DecoderGraph:
         cos_TH, sin_TH = (self._mb.slice_by_index(x=table.astype(dtype), begin=begin, end=end) for table in tables)
         return cos_TH, sin_TH
 
-    def _rotate(self, x: Any) -> Any:
+    def _rotate(self, x: Var) -> Var:
         low, high = self._mb.split(x=x, num_splits=2, axis=-1)
         swapped = self._mb.concat(values=[high, low], axis=-1)
         return self._mb.add(x=self._mb.mul(x=x, y=self._cos), y=self._mb.mul(x=swapped, y=self._sin))
 
-    def _cached(self, cache: int, keys: Any, values: Any) -> list[Any]:
+    def _cached(self, cache: int, keys: Var, values: Var) -> list[Var]:
         """Write this call's keys and values, [1, M, T, H], into both states and read all up to E, [1, M, E, H]."""
         shape, mb = self.shape, self._mb
         begin = mb.concat(values=[[cache, 0], self._begin, [0]], axis=0)
         end = mb.concat(values=[[cache + 1, shape.num_kv_heads], self._end, [shape.head_dim]], axis=0)
-        found: list[Any] = []
+        found: list[Var] = []
         for state, update in zip(self._states, (keys, values), strict=True):
             narrow = self._cast(update, "fp16")
             updated = mb.slice_update(x=mb.read_state(input=state), update=narrow, begin=begin, end=end)
@@ -150,7 +148,7 @@ class DecoderGraph:
             found.append(self._cast(mb.slice_by_index(x=updated, begin=[cache, 0, 0, 0], end=end), self._dtype))
         return found
 
-    def _attend(self, q_1NTH: Any, k_1MEH: Any, v_1MEH: Any) -> Any:
+    def _attend(self, q_1NTH: Var, k_1MEH: Var, v_1MEH: Var) -> Var:
         """The G heads that share a kv head become rows of one attention, so that no key or value is repeated."""
         shape, mb = self.shape, self._mb
         query = mb.reshape(x=q_1NTH, shape=[1, shape.num_kv_heads, -1, shape.head_dim])
@@ -163,11 +161,11 @@ class DecoderGraph:
             attended = mb.matmul(x=mb.softmax(x=mb.add(x=scores, y=self._mask), axis=-1), y=v_1MEH)
         return mb.reshape(x=attended, shape=[1, shape.num_heads, -1, shape.head_dim])
 
-    def _cast(self, x: Any, dtype: str) -> Any:
+    def _cast(self, x: Var, dtype: str) -> Var:
         return x if load_sdk().types.builtin_to_string(x.dtype) == dtype else self._mb.cast(x=x, dtype=dtype)
 
 
-def _linear(mb: Any, constants: WeightConstants, x: Any, weights: tuple[str, ...], biases: tuple[str, ...]) -> Any:
+def _linear(mb: Var, constants: WeightConstants, x: Var, weights: tuple[str, ...], biases: tuple[str, ...]) -> Var:
     matrix = constants.matrix(weights)
     bias = constants.vector(biases, constants.dtype) if biases else constants.zeros(matrix.shape[0])
     return mb.linear(x=x, weight=matrix, bias=bias)

@@ -4,7 +4,6 @@ Products and sums are accumulated in float32; the evaluator then rounds each res
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -63,9 +62,9 @@ def slice_by_index(
     begin: Sizes,
     end: Sizes,
     stride: Sizes | None = None,
-    begin_mask: Sequence[bool] | None = None,
-    end_mask: Sequence[bool] | None = None,
-    squeeze_mask: Sequence[bool] | None = None,
+    begin_mask: Sizes | None = None,
+    end_mask: Sizes | None = None,
+    squeeze_mask: Sizes | None = None,
 ) -> Tensor:
     """numpy's x[begin:end:stride, ...]; a masked begin or end is the axis's own; a squeezed axis is indexed."""
     return x[_index(x.ndim, begin, end, stride, begin_mask, end_mask, squeeze_mask)]
@@ -77,9 +76,9 @@ def slice_update(
     begin: Sizes,
     end: Sizes,
     stride: Sizes | None = None,
-    begin_mask: Sequence[bool] | None = None,
-    end_mask: Sequence[bool] | None = None,
-    squeeze_mask: Sequence[bool] | None = None,
+    begin_mask: Sizes | None = None,
+    end_mask: Sizes | None = None,
+    squeeze_mask: Sizes | None = None,
 ) -> Tensor:
     """`x` with one slice replaced, in place: the evaluator copies `x` first where that could be seen."""
     target = x[_index(x.ndim, begin, end, stride, begin_mask, end_mask, squeeze_mask)]
@@ -114,9 +113,9 @@ def _index(
     begin: Sizes,
     end: Sizes,
     stride: Sizes | None,
-    begin_mask: Sequence[bool] | None,
-    end_mask: Sequence[bool] | None,
-    squeeze_mask: Sequence[bool] | None,
+    begin_mask: Sizes | None,
+    end_mask: Sizes | None,
+    squeeze_mask: Sizes | None,
 ) -> tuple[slice | int, ...]:
     index: list[slice | int] = []
     for axis in range(rank):
@@ -127,29 +126,59 @@ def _index(
     return tuple(index)
 
 
+def add(x: Tensor, y: Tensor) -> Tensor:
+    """x + y."""
+    return x + y
+
+
+def sub(x: Tensor, y: Tensor) -> Tensor:
+    """x - y."""
+    return x - y
+
+
+def mul(x: Tensor, y: Tensor) -> Tensor:
+    """x * y."""
+    return x * y
+
+
+def relu(x: Tensor) -> Tensor:
+    """max(x, 0)."""
+    return torch.relu(x)
+
+
+def silu(x: Tensor) -> Tensor:
+    """x * sigmoid(x)."""
+    return functional.silu(x)
+
+
+def cast(x: Tensor, dtype: str) -> Tensor:
+    """`x`: the evaluator converts every result to its declared type, which here is `dtype`."""
+    del dtype
+    return x
+
+
+def shape(x: Tensor) -> Tensor:
+    """Dimensions of `x`."""
+    return torch.tensor(x.shape, dtype=torch.int32)
+
+
+def tile(x: Tensor, reps: Sizes) -> Tensor:
+    """`x` repeated as a whole along each axis."""
+    return x.tile(tuple(reps))
+
+
+def transpose(x: Tensor, perm: Sizes) -> Tensor:
+    """Axes in another order."""
+    return x.permute(tuple(perm))
+
+
 OPERATORS: dict[str, Callable[..., Result]] = {
-    "add": lambda x, y: x + y,
-    "cast": lambda x, dtype: x,
-    "concat": concat,
-    "gather": gather,
-    "linear": linear,
-    "matmul": matmul,
-    "mul": lambda x, y: x * y,
-    "reduce_mean": reduce_mean,
-    "relu": lambda x: torch.relu(x),
-    "reshape": reshape,
-    "rsqrt": rsqrt,
-    "scaled_dot_product_attention": scaled_dot_product_attention,
-    "shape": lambda x: torch.tensor(x.shape, dtype=torch.int32),
-    "silu": lambda x: functional.silu(x),
-    "slice_by_index": slice_by_index,
-    "slice_update": slice_update,
-    "softmax": softmax,
-    "split": split,
-    "sub": lambda x, y: x - y,
-    "tile": lambda x, reps: x.tile(tuple(reps)),
-    "transpose": lambda x, perm: x.permute(tuple(perm)),
-}
+    function.__name__: function
+    for function in (
+        add, cast, concat, gather, linear, matmul, mul, reduce_mean, relu, reshape, rsqrt,
+        scaled_dot_product_attention, shape, silu, slice_by_index, slice_update, softmax, split, sub, tile, transpose,
+    )
+}  # fmt: skip
 
 # Parameters that are lists of integers or a number, not tensors to compute with.
 INDEX_PARAMETERS = frozenset({
@@ -159,6 +188,6 @@ INDEX_PARAMETERS = frozenset({
 })  # fmt: skip
 
 
-def plain(value: Any) -> Any:
-    """A tensor or array as Python numbers, for the parameters above."""
+def plain(value: Tensor | str) -> object:
+    """A tensor as Python numbers, for the parameters above."""
     return value if isinstance(value, str) else value.tolist()

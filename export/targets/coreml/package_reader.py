@@ -4,13 +4,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
 
 from export.targets.base import TensorInfo
-from export.targets.coreml.sdk import load_sdk
+from export.targets.coreml.sdk import Proto, load_sdk
 from export.targets.coreml.weight_file import Blob, WeightFile
 from models.errors import UserError
 
@@ -91,7 +90,7 @@ def read_package(path: Path) -> Package:
     )
 
 
-def _read_model(path: Path) -> Any:
+def _read_model(path: Path) -> Proto:
     manifest = path / "Manifest.json"
     try:
         entries = json.loads(manifest.read_text())
@@ -105,7 +104,7 @@ def _read_model(path: Path) -> Any:
         raise UserError(f"{path}: its model.mlmodel is not a Core ML model or is damaged") from None
 
 
-def _operator(operation: Any, constants: Mapping[str, Argument]) -> Operator:
+def _operator(operation: Proto, constants: Mapping[str, Argument]) -> Operator:
     inputs = {
         parameter: tuple(_argument(binding, constants) for binding in argument.arguments)
         for parameter, argument in operation.inputs.items()
@@ -114,13 +113,13 @@ def _operator(operation: Any, constants: Mapping[str, Argument]) -> Operator:
     return Operator(operation.type, inputs, tuple(output.name for output in operation.outputs), dtypes)
 
 
-def _argument(binding: Any, constants: Mapping[str, Argument]) -> Argument:
+def _argument(binding: Proto, constants: Mapping[str, Argument]) -> Argument:
     if binding.HasField("value"):
         return _value(binding.value)
     return constants.get(binding.name, Reference(binding.name))
 
 
-def _value(value: Any) -> Argument:
+def _value(value: Proto) -> Argument:
     """Numbers of a MIL value. `bytes` is how MIL stores what protobuf has no type for."""
     kind = value.type.tensorType
     shape = tuple(dimension.constant.size for dimension in kind.dimensions)
@@ -135,12 +134,12 @@ def _value(value: Any) -> Argument:
     return np.array(getattr(tensor, field).values, _dtype(kind)).reshape(shape)
 
 
-def _dtype(tensor_type: Any) -> str:
+def _dtype(tensor_type: Proto) -> str:
     name = load_sdk().mil_proto.DataType.Name(tensor_type.dataType).lower()
     return "str" if name == "string" else name
 
 
-def _feature(feature: Any) -> TensorInfo:
+def _feature(feature: Proto) -> TensorInfo:
     array = feature.type.multiArrayType
     sizes: list[int | str] = list(array.shape)
     for axis, limits in enumerate(array.shapeRange.sizeRanges):
@@ -149,6 +148,6 @@ def _feature(feature: Any) -> TensorInfo:
     return TensorInfo(name=feature.name, dtype=MODEL_TYPE_DTYPES[array.dataType], shape=tuple(sizes))
 
 
-def _state(feature: Any) -> TensorInfo:
+def _state(feature: Proto) -> TensorInfo:
     array = feature.type.stateType.arrayType
     return TensorInfo(name=feature.name, dtype=MODEL_TYPE_DTYPES[array.dataType], shape=tuple(array.shape))

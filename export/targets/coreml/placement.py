@@ -1,4 +1,4 @@
-"""Which weights each operator of the graph reads, in execution order: the key by which stored tensors get their names."""
+"""Which weights each operator of the graph reads, in execution order: by this, stored tensors get their names."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,14 +26,16 @@ class Use:
 
 
 class _Recorder:
-    """The builder of both families that emits nothing and notes what is read."""
+    """A builder that emits nothing and notes what is read."""
 
     def __init__(self) -> None:
         self.uses: list[Use] = []
 
-    def input(self) -> None:
-        return None
+    def linear(self, x: None, weights: tuple[str, ...], biases: tuple[str, ...]) -> None:
+        self.uses.append(Use(Consumer.LINEAR, weights, biases))
 
+
+class _DecoderRecorder(_Recorder):
     def embed(self, table: str) -> None:
         self.uses.append(Use(Consumer.GATHER, (table,)))
 
@@ -43,17 +45,11 @@ class _Recorder:
     def add_norm(self, x: None, update: None, weight: str) -> tuple[None, None]:
         return None, self.norm(x, weight)
 
-    def linear(self, x: None, weights: tuple[str, ...], biases: tuple[str, ...]) -> None:
-        self.uses.append(Use(Consumer.LINEAR, weights, biases))
-
     def attention(self, qkv: None, cache: int, q_norm: str | None, k_norm: str | None) -> None:
         self.uses += [Use(Consumer.NORM, (norm,)) for norm in (q_norm, k_norm) if norm is not None]
 
     def swiglu(self, x: None, gate: str, up: str) -> None:
         self.linear(x, (gate, up), ())
-
-    def relu(self, x: None) -> None:
-        return None
 
     def last_token(self, x: None) -> None:
         return None
@@ -62,11 +58,23 @@ class _Recorder:
         return None
 
 
+class _MlpRecorder(_Recorder):
+    def input(self) -> None:
+        return None
+
+    def relu(self, x: None) -> None:
+        return None
+
+    def finish(self, output: None) -> None:
+        return None
+
+
 def weight_uses(shape: Shape) -> list[Use]:
     """Every read of a weight by the graph, in execution order; with shared layers the same weights come again."""
-    recorder = _Recorder()
     if isinstance(shape, MlpShape):
-        walk_mlp(shape, recorder)
-    else:
-        walk_decoder(shape, recorder)
-    return recorder.uses
+        mlp = _MlpRecorder()
+        walk_mlp(shape, mlp)
+        return mlp.uses
+    decoder = _DecoderRecorder()
+    walk_decoder(shape, decoder)
+    return decoder.uses

@@ -2,16 +2,19 @@
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, TypeAlias
 
 from models.errors import UserError
 
 COREMLTOOLS_VERSION = "9.0"
+
+Var: TypeAlias = Any  # a MIL variable or function; coremltools has no usable types for them
+Proto: TypeAlias = Any  # a protobuf message, whose classes are made at run time
 
 # coremltools imports each of these to offer converters and compressions that this target does not use; together with
 # what they import in turn they are most of its import time.
@@ -72,7 +75,7 @@ def load_sdk() -> Sdk:
 
 
 @contextmanager
-def quiet_conversion() -> Iterator[None]:
+def quiet_conversion() -> Generator[None]:
     """No progress bars from `ct.convert`, which has no switch for them; warnings and errors still come through."""
     load_sdk()
     from coremltools.converters.mil.mil.passes import pass_pipeline
@@ -90,7 +93,7 @@ def quiet_conversion() -> Iterator[None]:
 
 
 @contextmanager
-def _hidden(names: tuple[str, ...]) -> Iterator[None]:
+def _hidden(names: tuple[str, ...]) -> Generator[None]:
     """Make importing `names` fail as if they were not installed: None in sys.modules is Python's documented way.
 
     Packages that are already imported cost nothing and stay visible; afterwards all can be imported again.
@@ -106,7 +109,7 @@ def _hidden(names: tuple[str, ...]) -> Iterator[None]:
 
 
 @contextmanager
-def _only_errors(logger_name: str) -> Iterator[None]:
+def _only_errors(logger_name: str) -> Generator[None]:
     """Mute warnings of one logger: untested versions of packages we hid or pinned, and parts that only macOS has."""
     logger = logging.getLogger(logger_name)
     level = logger.level

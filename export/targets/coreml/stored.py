@@ -81,7 +81,10 @@ def _operands(
 def _same(left: _Constant, right: _Constant) -> bool:
     """Whether two constants are the same place of the file; numbers inside the program have no place but a value."""
     pairs = ((left.data, right.data), (left.scale, right.scale))
-    return all(np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b for a, b in pairs)
+    return all(
+        np.array_equal(a, b) if isinstance(a, np.ndarray) and isinstance(b, np.ndarray) else a is b or a == b
+        for a, b in pairs
+    )
 
 
 def _load(package: Package, constant: _Constant) -> tuple[np.ndarray, np.ndarray | None, int]:

@@ -19,10 +19,10 @@ from export.targets.coreml.file_size import expected_file_bytes
 from export.targets.coreml.language_model import ON_MACOS, CoreMLLanguageModel, CoreMLNetwork, open_predictor
 from export.targets.coreml.package_reader import Package, read_package
 from export.targets.coreml.placement import Consumer, weight_uses
-from export.targets.coreml.sdk import coremltools_version
+from export.targets.coreml.sdk import coremltools_version, load_sdk
 from export.targets.coreml.stored import stored_tensors
 from export.targets.coreml.writer import write_package
-from models.eager import Activations
+from models.activations import Activations
 from models.shape import TransformerShape
 from models.storage import Storage
 from models.weights import WeightSource
@@ -37,6 +37,10 @@ class CoreMLTarget:
         """See `Target`."""
         return {"coremltools": coremltools_version()}
 
+    def load_sdk(self) -> None:
+        """See `Target`."""
+        load_sdk()
+
     def storage(self, spec: ExportSpec) -> Storage:
         """See `Target`. The KV cache is 16 bits wide under every scheme, fp32 included."""
         return formats.storage(spec)
@@ -46,8 +50,9 @@ class CoreMLTarget:
         return expected_file_bytes(spec)
 
     def activations(self, scheme: Scheme) -> Activations:
-        """See `Target`. Under fp32 only keys and values are rounded, to the float16 of the cache."""
-        return Activations.EXACT if scheme is Scheme.FP32 else Activations.FLOAT16
+        """See `Target`. Under fp32 only keys and values are rounded, to the float16 of the cache: less than this."""
+        del scheme
+        return Activations.FLOAT16
 
     def required_operators(self, spec: ExportSpec) -> dict[str, int]:
         """See `Target`."""

@@ -1,4 +1,4 @@
-"""Core ML's `weight.bin`: blobs, each behind a 64-byte header, all at multiples of 64 bytes. Read through a memory map."""
+"""Core ML's `weight.bin`: blobs, each behind a 64-byte header, all at multiples of 64 bytes. Memory-mapped."""
 
 import struct
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class WeightFile:
         content = self._map()
         if blob.offset + HEADER.size > content.size:
             raise self._damaged(blob)
-        sentinel, code, stored, start = HEADER.unpack_from(content, blob.offset)
+        sentinel, code, stored, start = HEADER.unpack(content[blob.offset : blob.offset + HEADER.size].tobytes())
         if (sentinel, code, stored) != (SENTINEL, TYPE_CODES[blob.dtype], size) or start + size > content.size:
             raise self._damaged(blob)
         return content[start : start + size]

@@ -3,7 +3,6 @@
 import json
 import uuid
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from export.targets.coreml.formats import (
     VALUE_CACHE,
 )
 from export.targets.coreml.graph import DecoderGraph, MlpGraph
-from export.targets.coreml.sdk import load_sdk, quiet_conversion
+from export.targets.coreml.sdk import Var, load_sdk, quiet_conversion
 from models.decoder import walk_decoder
 from models.mlp import walk_mlp
 from models.shape import MlpShape, TransformerShape
@@ -46,7 +45,7 @@ def write_package(spec: ExportSpec, weights: WeightSource, folder: Path) -> None
     _fix_identifiers(package / "Manifest.json")
 
 
-def _decoder(spec: ExportSpec, shape: TransformerShape, weights: WeightSource) -> tuple[Any, list[Any]]:
+def _decoder(spec: ExportSpec, shape: TransformerShape, weights: WeightSource) -> tuple[Var, list[Var]]:
     sdk, options = load_sdk(), spec.options
     tokens = sdk.ct.RangeDim(1, options.prefill_chunk, default=1)
     context = sdk.ct.RangeDim(1, options.max_context, default=1)
@@ -68,7 +67,7 @@ def _decoder(spec: ExportSpec, shape: TransformerShape, weights: WeightSource) -
     return function, inputs
 
 
-def _mlp(spec: ExportSpec, weights: WeightSource) -> tuple[Any, list[Any]]:
+def _mlp(spec: ExportSpec, weights: WeightSource) -> tuple[Var, list[Var]]:
     assert isinstance(spec.shape, MlpShape)
     sdk = load_sdk()
     size = (1, spec.shape.input_size)
@@ -81,7 +80,7 @@ def _mlp(spec: ExportSpec, weights: WeightSource) -> tuple[Any, list[Any]]:
     return function, [sdk.ct.TensorType(MLP_INPUT, shape=size, dtype=np.float32 if wide else np.float16)]
 
 
-def _set_output(function: Any, output: Any, name: str) -> None:
+def _set_output(function: Var, output: Var, name: str) -> None:
     output.name = name
     function.set_outputs([output])
 
