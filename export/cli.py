@@ -71,7 +71,7 @@ Targets = Annotated[str, typer.Option("--target", help=f"{', '.join(TargetName)}
 Schemes = Annotated[str, typer.Option("--scheme", help=f"{', '.join(Scheme)}, several with commas, or all.")]
 Out = Annotated[Path, typer.Option("--out", help="Where the artifact folders go.")]
 Workers = Annotated[
-    int | None, typer.Option("--jobs", min=1, help="Export processes at a time. Default: one per 2 cores.")
+    int | None, typer.Option("--jobs", min=1, help="Export processes at a time. Default: one per core, at most 4.")
 ]
 Force = Annotated[bool, typer.Option("--force", help="Make artifacts again, replacing what is there.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only list what would be done, and why.")]
@@ -206,7 +206,7 @@ def _carry_out(
     remove_leftovers(out)
     groups = group([item.job for item in planned if item.action is not Action.SKIP])
     with JobProgress(planned, quiet=as_json) as progress:
-        runner = Runner(workers or max(1, (os.cpu_count() or 1) // 2), progress.on_event)
+        runner = Runner(workers or min(os.cpu_count() or 1, 4), progress.on_event)
         outcomes = runner.run(groups)
     write_index(out)
     manifests = dict(find_artifacts(out))

@@ -6,7 +6,10 @@ not guessed: the reference is run once more with the runtime's rounding of activ
 floor (one flipped int8 activation is amplified by every later dynamic quantiser, so bit equality is not to be had).
 """
 
+import ctypes
 import gc
+import platform
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +17,6 @@ from pathlib import Path
 import numpy as np
 
 from export.gates import (
-    ARITHMETIC_FLOOR,
     DECISIVE_SIGMAS,
     FLOOR_FACTOR,
     MAX_NORM_ERROR,
@@ -30,22 +32,24 @@ from export.gates import (
     check_tensor,
     confirm_network_reference,
     confirm_text_reference,
-    relative_rms,
+    measure_floor,
     spread,
     stored_bits,
-    worst_row,
 )
 from export.quantized import QuantizedTensor
 from export.reference import (
+    REFERENCE_SCHEMA,
     Case,
     NetworkReference,
     TextReference,
     Thoroughness,
-    num_reference_texts,
+    forced_cases,
+    num_greedy_steps,
     probe_cases,
     probe_inputs,
+    reference_prompts,
+    text_reference,
 )
-from export.reference_builder import build_network_reference, build_text_reference
 from export.targets.base import ExportSpec, LanguageModel, StoredTensor, Target
 from models.activations import Activations
 from models.eager import EagerDecoder, EagerMlp
@@ -95,32 +99,63 @@ class Prover:
         operators = check_operators(self.target.required_operators(self.spec), dict(observed.operators))
         actual = sum((self.folder / name).stat().st_size for name in self.model_files)
         size = check_size(actual, self.target.expected_file_bytes(self.spec))
-        self.progress("weights")
-        source = load_all(self.weights)
-        weights, stored = self._read_back(source)
         if isinstance(self.spec.shape, MlpShape):
             assert not isinstance(reference, TextReference)
-            dynamic, reference = self._prove_network(source, stored, reference)
+            rest, reference = self._prove_network(reference)
         else:
             assert not isinstance(reference, NetworkReference)
-            self.progress("reference")
-            cases = probe_cases(self.spec, self.thoroughness)
-            exact = self._eager_logits(source, cases, Activations.EXACT)
-            del source
-            gc.collect()  # half a gigabyte for the default pair; the next step needs as much again
-            dynamic, reference = self._prove_language_model(stored, cases, exact, reference)
-        return Proof(gates=(operators, size, weights, *dynamic), reference=reference)
+            rest, reference = self._prove_language_model(reference)
+        return Proof(gates=(operators, size, *rest), reference=reference)
 
-    def _read_back(self, source: WeightSource) -> tuple[GateResult, dict[str, StoredTensor]]:
+    def _prove_language_model(self, reference: TextReference | None) -> tuple[tuple[GateResult, ...], TextReference]:
+        # Artifact, source and stored weights one after the other: each is half a gigabyte for the default pair.
+        cases = probe_cases(self.spec, self.thoroughness)
+        artifact = self._run_artifact(cases, reference)
+        _give_memory_back()
+        self.progress("weights")
+        weights_gate, stored, exact = self._read_back(lambda source: self._eager_logits(source, cases))
+        _give_memory_back()
+        self.progress("logits")
+        weights = self._dequantized(stored)
+        same = self._eager_logits(weights, cases)
+        floor = self._floor(weights, cases, same)
+        logits_gate = check_logits(cases, artifact.logits, same, exact, floor)
+        self.progress("greedy")
+        eager = self._eager_logits(weights, artifact.texts)
+        margin = DECISIVE_SIGMAS * 2**0.5 * floor.overall * spread(same)
+        if reference is not None:
+            confirm_text_reference(reference, eager)
+            margin = reference.decisive_margin
+        greedy_gate = check_greedy(eager, artifact.chosen, margin)
+        reference = reference or text_reference(artifact.texts, artifact.chosen, eager, margin)
+        return (weights_gate, logits_gate, greedy_gate), reference
+
+    def _run_artifact(self, cases: list[Case], reference: TextReference | None) -> "_Run":
+        """What the runtime makes of the files: logits of the cases; greedy ids, forced along `reference` if given."""
+        self.progress("run")
+        model = self.target.open_language_model(self.spec, self.folder, self.num_threads)
+        chunk = self.spec.options.prefill_chunk
+        logits = [run_case(model, case, chunk) for case in cases]
+        if reference is not None:
+            texts = forced_cases(reference)
+            return _Run(logits, texts, [run_case(model, text, chunk).argmax(-1) for text in texts])
+        steps = num_greedy_steps(self.spec, self.thoroughness)
+        prompts = reference_prompts(self.spec, self.thoroughness)
+        chosen = [generate(model, prompt, steps, chunk) for prompt in prompts]
+        texts = [Case(np.concatenate([p, ids[:-1]]), len(p)) for p, ids in zip(prompts, chosen, strict=True)]
+        return _Run(logits, texts, chosen)
+
+    def _read_back(
+        self, run_source: Callable[[WeightSource], list[np.ndarray]]
+    ) -> tuple[GateResult, dict[str, StoredTensor], list[np.ndarray]]:
+        """Compare every stored tensor with its source, and run eager on the source while it is in memory."""
+        source = load_all(self.weights)
         stored: dict[str, StoredTensor] = {}
         checks: list[tuple[float, float]] = []
         for name, tensor in self.target.stored_tensors(self.spec, self.folder):
-            stored[name] = tensor
-            # A tied head that the target stores again is still the embedding's table.
-            tied_head = (
-                name == HEAD and isinstance(self.spec.shape, TransformerShape) and self.spec.shape.tie_embeddings
-            )
-            checks.append(check_tensor(name, tensor, source.get(EMBEDDING if tied_head else name)))
+            checks.append(check_tensor(name, tensor, source.get(name)))
+            # A tied table that the target stores twice comes twice: for the look-up, then for the head.
+            stored[HEAD if name == EMBEDDING and name in stored else name] = tensor
         missing = sorted({spec.name for spec in tensors(self.spec.shape)} - stored.keys())
         if missing:
             raise GateError(Gate.WEIGHTS, f"not stored: {', '.join(missing[:3])} ({len(missing)} in all)")
@@ -131,85 +166,70 @@ class Prover:
             thresholds={"correlation": MIN_CORRELATION[bits], "norm_error": MAX_NORM_ERROR[bits]},
             note=f"{len(stored)} tensors read back by their place in the graph",
         )
-        return result, stored
+        self.progress("eager")
+        return result, stored, run_source(source)
 
-    def _prove_language_model(
-        self, stored: dict[str, StoredTensor], cases: list[Case], exact: list[np.ndarray],
-        reference: TextReference | None,
-    ) -> tuple[tuple[GateResult, ...], TextReference]:  # fmt: skip
-        same, floor, reference = self._expect(self._dequantized(stored), cases, reference)
-        gc.collect()
-        self.progress("logits")
-        model = self.target.open_language_model(self.spec, self.folder, self.num_threads)
-        chunk = self.spec.options.prefill_chunk
-        logits = check_logits(cases, [run_case(model, case, chunk) for case in cases], same, exact, floor)
-        self.progress("greedy")
-        chosen = [run_case(model, case, chunk).argmax(-1) for case in _forced_cases(reference)]
-        return (logits, check_greedy(reference, chosen)), reference
-
-    def _expect(
-        self, weights: LoadedWeights, cases: list[Case], reference: TextReference | None
-    ) -> tuple[list[np.ndarray], Floor, TextReference]:
-        """What eager makes of the artifact's own weights: logits, floor and reference."""
-        same = self._eager_logits(weights, cases, Activations.EXACT)
-        floor = self._floor(same, lambda mode: self._eager_logits(weights, cases, mode))
-        if reference is not None:
-            confirm_text_reference(reference, self._eager_logits(weights, _forced_cases(reference), Activations.EXACT))
-            return same, floor, reference
-        margin = DECISIVE_SIGMAS * 2**0.5 * floor.overall * spread(same)
-        eager = self._eager(weights, Activations.EXACT, num_reference_texts(self.thoroughness))
-        return same, floor, build_text_reference(eager, self.spec, self.thoroughness, margin)
-
-    def _prove_network(
-        self, source: LoadedWeights, stored: dict[str, StoredTensor], reference: NetworkReference | None
-    ) -> tuple[tuple[GateResult, ...], NetworkReference]:
+    def _prove_network(self, reference: NetworkReference | None) -> tuple[tuple[GateResult, ...], NetworkReference]:
         assert isinstance(self.spec.shape, MlpShape)
         inputs = probe_inputs(self.spec.shape)
-        weights = self._dequantized(stored)
-        exact, same = [EagerMlp(source).forward(inputs)], [EagerMlp(weights).forward(inputs)]
-        floor = self._floor(same, lambda mode: [EagerMlp(weights, mode).forward(inputs)])
-        fresh = build_network_reference(
-            EagerMlp(weights), FLOOR_FACTOR * DECISIVE_SIGMAS * floor.overall * spread(same)
-        )
-        if reference is not None:
-            confirm_network_reference(reference, fresh)
-        self.progress("logits")
+        self.progress("run")
         network = self.target.open_network(self.spec, self.folder, self.num_threads)
         artifact = [np.concatenate([network.forward(row[None]).copy() for row in inputs])]
+        self.progress("weights")
+        weights_gate, stored, exact = self._read_back(lambda source: [EagerMlp(source).forward(inputs)])
+        self.progress("logits")
+        weights = self._dequantized(stored)
+        same = [EagerMlp(weights).forward(inputs)]
+        mode = self.target.activations(self.spec.scheme)
+        floor = measure_floor([EagerMlp(weights, mode).forward(inputs)], same)
+        fresh = NetworkReference(
+            schema=REFERENCE_SCHEMA, tolerance=FLOOR_FACTOR * DECISIVE_SIGMAS * floor.overall * spread(same),
+            inputs=inputs.tolist(), outputs=same[0].tolist(),
+        )  # fmt: skip
+        if reference is not None:
+            confirm_network_reference(reference, fresh)
         case = Case(np.zeros(len(inputs), np.int64), 1)
-        return (check_logits([case], artifact, same, exact, floor),), reference or fresh
+        return (weights_gate, check_logits([case], artifact, same, exact, floor)), reference or fresh
 
-    def _floor(self, same: list[np.ndarray], run: Callable[[Activations], list[np.ndarray]]) -> Floor:
+    def _floor(self, weights: WeightSource, cases: list[Case], same: list[np.ndarray]) -> Floor:
+        """Measured on all texts but the longest: rounding acts on each token alike, and eager is slow."""
+        shorter = slice(1, None) if len(cases) > 1 else slice(None)
         activations = self.target.activations(self.spec.scheme)
-        if activations is Activations.EXACT:
-            return Floor(ARITHMETIC_FLOOR, ARITHMETIC_FLOOR)
-        rounded = run(activations)
-        overall = max(relative_rms(rounded, same), ARITHMETIC_FLOOR)
-        return Floor(overall, max(worst_row(rounded, same)[0], overall))
+        return measure_floor(self._eager_logits(weights, cases[shorter], activations), same[shorter])
 
     def _dequantized(self, stored: dict[str, StoredTensor]) -> LoadedWeights:
         """The stored weights as float32; empties `stored` on the way, so that nothing is held twice."""
         arrays: dict[str, np.ndarray] = {}
         for name in list(stored):
             tensor = stored.pop(name)
-            arrays[name] = tensor.dequantize() if isinstance(tensor, QuantizedTensor) else tensor
+            arrays[name] = tensor.dequantize() if isinstance(tensor, QuantizedTensor) else np.require(tensor, None, "W")
         shape = self.spec.shape
         # Where a tied head is stored a second time, in its own format, the reference must multiply by that copy.
         if isinstance(shape, TransformerShape) and HEAD in arrays:
             shape = replace(shape, tie_embeddings=False)
         return LoadedWeights(shape, arrays)
 
-    def _eager(self, weights: WeightSource, activations: Activations, batch: int = 1) -> EagerDecoder:
-        return EagerDecoder(weights, self.spec.options.max_context, activations, batch)
-
-    def _eager_logits(self, weights: WeightSource, cases: list[Case], activations: Activations) -> list[np.ndarray]:
-        eager = self._eager(weights, activations)
+    def _eager_logits(
+        self, weights: WeightSource, cases: list[Case], activations: Activations = Activations.EXACT
+    ) -> list[np.ndarray]:
+        eager = EagerDecoder(weights, self.spec.options.max_context, activations)
         return [eager.forward(case.tokens[None], 0, case.rows)[0] for case in cases]
 
 
-def _forced_cases(reference: TextReference) -> list[Case]:
-    """Each reference text as a case whose rows are the greedy steps."""
-    return [Case(np.asarray([*text.prompt, *text.greedy[:-1]], np.int64), len(text.prompt)) for text in reference.texts]
+def _give_memory_back() -> None:
+    """Return freed tensors to the system; glibc keeps those below 32 MB for itself otherwise."""
+    gc.collect()
+    if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What an artifact answered: logits of each case; the greedy texts and the ids chosen along them."""
+
+    logits: list[np.ndarray]
+    texts: list[Case]
+    chosen: list[np.ndarray]
 
 
 def run_case(model: LanguageModel, case: Case, chunk: int) -> np.ndarray:
@@ -221,3 +241,11 @@ def run_case(model: LanguageModel, case: Case, chunk: int) -> np.ndarray:
     for position in range(case.prompt_length, len(case.tokens)):
         rows.append(model.forward(case.tokens[position : position + 1], position).copy())
     return np.stack(rows)
+
+
+def generate(model: LanguageModel, prompt: np.ndarray, steps: int, chunk: int) -> np.ndarray:
+    """int64 [steps]: the artifact's greedy continuation of `prompt`."""
+    ids = [int(run_case(model, Case(prompt, len(prompt)), chunk)[0].argmax())]
+    for position in range(len(prompt), len(prompt) + steps - 1):
+        ids.append(int(model.forward(np.asarray(ids[-1:], np.int64), position).argmax()))
+    return np.asarray(ids, np.int64)

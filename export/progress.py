@@ -9,7 +9,7 @@ from export.events import Done, Event, Failed, Stage
 from export.plan import Action, ExportJob, PlannedJob
 
 # In the order in which a job passes through them; see `export.job` and `export.parity`.
-STAGES = ("import", "write", "operators", "weights", "reference", "logits", "greedy", "manifest")
+STAGES = ("import", "write", "operators", "run", "weights", "eager", "logits", "greedy", "manifest")
 
 
 class JobProgress:

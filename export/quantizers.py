@@ -1,5 +1,8 @@
 """Symmetric weight quantisers, shared by all targets so that a difference between them is the target's, not ours."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -8,6 +11,7 @@ from models.storage import WeightFormat
 
 HQQ_ITERATIONS = 20
 HQQ_TOLERANCE = 1e-5
+HQQ_BLOCK = 1 << 17  # weights
 _EPS = torch.finfo(torch.float32).eps
 
 
@@ -26,28 +30,50 @@ def quantize(weight: np.ndarray, form: WeightFormat, scale_dtype: torch.dtype) -
     assert torch.finfo(scale_dtype).bits == form.scale_bits
     tensor = torch.from_numpy(weight)
     group = form.group_size or weight.shape[1]
-    values, scales = _hqq(tensor, group) if form.bits == 4 else _by_magnitude(tensor, group)
+    with _one_thread():
+        values, scales = _hqq(tensor, group) if form.bits == 4 else _by_magnitude(tensor, group)
     return QuantizedTensor(values.numpy(), scales.to(scale_dtype).float().numpy(), form.bits)
+
+
+@contextmanager
+def _one_thread() -> Generator[None]:
+    """Waking a second thread for each of the many small steps costs more than it helps."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _hqq(weight: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Half-quadratic quantisation, scales only (arXiv 2309.15531 simplified as in torchao 0.18).
 
-    Rounding and a least-squares refit of the scales alternate until no scale of the tensor moves by 1e-5, so
-    projections that a target packs together must still be quantised one by one.
+    Rounding and a least-squares refit of the scales alternate until no scale of the tensor moves by 1e-5. That test
+    sees the whole tensor, so projections that a target packs together must still be quantised one by one.
     """
     groups = weight.reshape(weight.shape[0], -1, group)
+    # Rows are independent within an iteration; a block of them stays in the processor's cache.
+    blocks = groups.split(max(1, HQQ_BLOCK // weight.shape[1]))
     scale = (groups.abs().amax(2) / 8).clamp_min(_EPS)
-    rounded = torch.empty_like(groups)
     for _ in range(HQQ_ITERATIONS):
         previous = scale
-        torch.div(groups, scale.unsqueeze(-1), out=rounded).round_().clamp_(-8, 7)
-        dots, norms = (groups * rounded).sum(2), (rounded * rounded).sum(2)
-        scale = torch.where(norms > 0, dots / norms, previous).clamp_min(_EPS)
+        scale = torch.cat([_refit(*pair) for pair in zip(blocks, previous.split(len(blocks[0])), strict=True)])
         if ((scale - previous).abs() / previous.clamp_min(_EPS)).max() < HQQ_TOLERANCE:
             break
-    torch.div(groups, scale.unsqueeze(-1), out=rounded).round_().clamp_(-8, 7)
-    return rounded.to(torch.int8).reshape(weight.shape), scale
+    pairs = zip(blocks, scale.split(len(blocks[0])), strict=True)
+    return torch.cat([_round(*pair).to(torch.int8) for pair in pairs]).reshape(weight.shape), scale
+
+
+def _round(groups: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    return (groups / scale.unsqueeze(-1)).round_().clamp_(-8, 7)
+
+
+def _refit(groups: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """The scale that fits each group best, given what the present one rounds it to."""
+    rounded = _round(groups, scale)
+    dots, norms = (groups * rounded).sum(2), rounded.square_().sum(2)
+    return torch.where(norms > 0, dots / norms, scale).clamp_min(_EPS)
 
 
 def _by_magnitude(weight: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -22,7 +22,7 @@ REFERENCE_PROMPT_TOKENS = 16
 class Thoroughness(StrEnum):
     """How much text the gates run."""
 
-    FULL = "full"  # three prompts, one of them past position 512, 32 steps each; 3 x 64 greedy tokens
+    FULL = "full"  # three prompts, one of them past position 512, 32 steps each; 2 x 64 greedy tokens
     QUICK = "quick"  # one short prompt, 8 steps; 16 greedy tokens: for sweeps of random-weight shapes
 
 
@@ -62,9 +62,10 @@ class GreedyText(_Model):
 
     Attributes:
         prompt: token ids to prefill.
-        greedy: the ids that the reference chose, one after the other; runs are forced along them.
-        margins: logit of the chosen id minus the runner-up's, per step.
-        decisive: whether the margin exceeds what rounding may move; other steps are ambiguous and never a failure.
+        greedy: the continuation; runs are forced along these ids.
+        margins: best logit minus the second best, in eager with the artifact's weights, per step.
+        decisive: whether the margin exceeds what rounding may move. There any right artifact chooses the id in
+            `greedy`; at the other steps the choice is ambiguous, and `greedy` holds one of the near-equal ids.
     """
 
     prompt: list[int]
@@ -95,9 +96,45 @@ class NetworkReference(_Model):
 Reference = Annotated[TextReference | NetworkReference, Field(discriminator="family")]
 
 
-def num_reference_texts(thoroughness: Thoroughness) -> int:
-    """Prompts in `reference.json`."""
-    return 3 if thoroughness is Thoroughness.FULL else 1
+def reference_prompts(spec: ExportSpec, thoroughness: Thoroughness) -> np.ndarray:
+    """int64 [texts, tokens]: the prompts of a new reference."""
+    assert isinstance(spec.shape, TransformerShape)
+    size = (2 if thoroughness is Thoroughness.FULL else 1, REFERENCE_PROMPT_TOKENS)
+    return np.random.default_rng(PROBE_SEED + 1).integers(0, spec.shape.vocab_size, size)
+
+
+def num_greedy_steps(spec: ExportSpec, thoroughness: Thoroughness) -> int:
+    """Length of each greedy continuation, less where the cache is too small."""
+    steps = 64 if thoroughness is Thoroughness.FULL else 16
+    return min(steps, spec.options.max_context - REFERENCE_PROMPT_TOKENS)
+
+
+def text_reference(
+    texts: list[Case], chosen: list[np.ndarray], eager: list[np.ndarray], decisive_margin: float
+) -> TextReference:
+    """The reference of an artifact whose greedy gate has passed.
+
+    Args:
+        texts: prompts with their forced continuation.
+        chosen: int64 [steps] ids of each continuation.
+        eager: float32 [steps, V] logits of eager along each.
+        decisive_margin: smallest margin, in logits, that rounding cannot overturn.
+    """
+    entries: list[GreedyText] = []
+    for case, ids, logits in zip(texts, chosen, eager, strict=True):
+        margins = top_margins(logits).tolist()
+        entries.append(
+            GreedyText(
+                prompt=case.tokens[: case.prompt_length].tolist(), greedy=ids.tolist(), margins=margins,
+                decisive=[margin > decisive_margin for margin in margins],
+            )
+        )  # fmt: skip
+    return TextReference(schema=REFERENCE_SCHEMA, decisive_margin=decisive_margin, texts=entries)
+
+
+def forced_cases(reference: TextReference) -> list[Case]:
+    """Each reference text as a case whose rows are the greedy steps."""
+    return [Case(np.asarray([*text.prompt, *text.greedy[:-1]], np.int64), len(text.prompt)) for text in reference.texts]
 
 
 def probe_inputs(shape: MlpShape) -> np.ndarray:

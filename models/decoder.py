@@ -9,7 +9,6 @@ from typing import Protocol, TypeVar
 from models.shape import TransformerShape
 from models.tensors import EMBEDDING, FINAL_NORM, head_name, layer_name
 
-
 Value = TypeVar("Value")
 
 

@@ -5,7 +5,6 @@ from typing import Protocol, TypeVar
 from models.shape import MlpShape
 from models.tensors import layer_name
 
-
 Value = TypeVar("Value")
 
 

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import numpy as np
@@ -9,10 +10,12 @@ import numpy as np
 from models.shape import Shape, TransformerShape
 from models.tensors import Role, TensorSpec, tensors
 
-# Spread of freshly initialised weights in GPT-2 and Llama-style trainings.
-INIT_STD = 0.02
-# Norm weights of trained models differ from one; ones would hide a missing or misplaced norm multiply from the gates.
+# Spread of freshly initialised embeddings in GPT-2 and Llama-style trainings.
+EMBEDDING_STD = 0.02
+# Norm weights and biases of trained models differ from one and zero; a fresh model's would hide a missing or misplaced
+# multiply or add from the gates.
 NORM_STD = 0.1
+BIAS_STD = 0.1
 
 
 class WeightSource(Protocol):
@@ -29,7 +32,11 @@ class WeightSource(Protocol):
 
 
 class RandomWeights:
-    """Seeded random weights, scaled as at the start of a training. Each tensor depends on seed and name alone."""
+    """Seeded random weights, scaled as for a training. Each tensor depends on seed and name alone.
+
+    Linears keep the variance of their input (LeCun), so that scores spread by one and attention looks somewhere: with
+    GPT-2's 0.02 throughout, it would average over all positions, and a wrong rotary base would change nothing.
+    """
 
     def __init__(self, shape: Shape, seed: int) -> None:
         self.shape = shape
@@ -47,15 +54,20 @@ class RandomWeights:
     def _scale(self, spec: TensorSpec, values: np.ndarray) -> np.ndarray:
         if spec.role is Role.NORM:
             return 1 + np.float32(NORM_STD) * values
-        std = INIT_STD
-        if isinstance(self.shape, TransformerShape):
-            if spec.name.endswith(("o.weight", "down.weight")):
-                # GPT-2: keeps the variance of the residual sum independent of depth.
-                std /= (2 * self.shape.num_passes) ** 0.5
-        elif spec.role is Role.LINEAR:
-            std = (2 / spec.shape[1]) ** 0.5  # He: keeps the variance through ReLU layers, however many
-        values *= np.float32(std)
+        values *= np.float32(self._std(spec))
         return values
+
+    def _std(self, spec: TensorSpec) -> float:
+        if spec.role in (Role.EMBEDDING, Role.HEAD):
+            return EMBEDDING_STD
+        if spec.columns is None:
+            return BIAS_STD
+        if not isinstance(self.shape, TransformerShape):
+            return (2 / spec.columns) ** 0.5  # He: keeps the variance through ReLU layers, however many
+        std = spec.columns**-0.5
+        if spec.name.endswith(("o.weight", "down.weight")):
+            std /= (2 * self.shape.num_passes) ** 0.5  # GPT-2: the residual sum's variance does not grow with depth
+        return std
 
 
 class LoadedWeights:
@@ -72,4 +84,6 @@ class LoadedWeights:
 
 def load_all(source: WeightSource) -> LoadedWeights:
     """Every tensor of `source` in memory, for callers that use them many times."""
-    return LoadedWeights(source.shape, {spec.name: source.get(spec.name) for spec in tensors(source.shape)})
+    names = [spec.name for spec in tensors(source.shape)]
+    with ThreadPoolExecutor(max_workers=2) as pool:  # generating and reading both leave the interpreter's lock
+        return LoadedWeights(source.shape, dict(zip(names, pool.map(source.get, names), strict=True)))

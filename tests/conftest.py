@@ -19,9 +19,7 @@ VARIANTS = {
     "llama3-rope": replace(
         TINY,
         rope_theta=5e5,
-        rope_scaling=Llama3RopeScaling(
-            factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_context=64
-        ),
+        rope_scaling=Llama3RopeScaling(factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_context=64),
     ),
 }
 

@@ -173,7 +173,8 @@ class Target(Protocol):
         """Every weight tensor in the files, under the canonical name of the place where the *graph* uses it.
 
         The name comes from the position in the graph, never from a label, so that a swapped pair of layers shows.
-        Packed projections are split again; a shared table appears once, under the embedding's name.
+        Packed projections are split again. A tied table that is stored once appears once; one that is stored again for
+        the head appears twice under the same name, the look-up's copy first.
         """
         ...
 

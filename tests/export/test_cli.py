@@ -125,7 +125,11 @@ def test_a_missing_sdk_is_one_line_before_any_work(tmp_path: Path) -> None:
         "import runpy; runpy.run_module('export', run_name='__main__')"
     )
     result = subprocess.run(
-        [sys.executable, "-c", hidden, str(tmp_path / "out")], cwd=REPOSITORY, text=True, capture_output=True, check=False
+        [sys.executable, "-c", hidden, str(tmp_path / "out")],
+        cwd=REPOSITORY,
+        text=True,
+        capture_output=True,
+        check=False,
     )
     assert result.returncode == 2
     assert "coremltools" in one_line(result)

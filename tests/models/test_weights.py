@@ -7,7 +7,7 @@ import pytest
 
 from models.shape import MlpShape, TransformerShape
 from models.tensors import Role, tensors
-from models.weights import INIT_STD, NORM_STD, RandomWeights, load_all
+from models.weights import BIAS_STD, EMBEDDING_STD, NORM_STD, RandomWeights, load_all
 
 
 def test_a_tensor_depends_on_seed_and_name_alone(variant: TransformerShape) -> None:
@@ -24,7 +24,7 @@ def test_a_tensor_depends_on_seed_and_name_alone(variant: TransformerShape) -> N
 
 def test_values_are_the_same_on_every_machine(tiny: TransformerShape) -> None:
     values = RandomWeights(tiny, 0).get("layers.0.q.weight")[0, :3]
-    expected = [-0.003203247208148241, 0.0032545640133321285, -0.011779462918639183]
+    expected = [-0.020020294934511185, 0.020341025665402412, -0.07362164556980133]
     np.testing.assert_array_equal(values, np.array(expected, dtype=np.float32))
 
 
@@ -42,12 +42,13 @@ def test_arrays_are_contiguous_float32_in_the_dimensions_of_the_spec(
 def test_spread_of_a_decoder(tiny: TransformerShape, repeats: int) -> None:
     shape = replace(tiny, hidden_size=256, ffn_size=512, layer_repeats=repeats, qkv_bias=True, tie_embeddings=False)
     weights = RandomWeights(shape, 0)
-    residual = INIT_STD / (2 * shape.num_layers * repeats) ** 0.5
+    spreads = {Role.NORM: NORM_STD, Role.BIAS: BIAS_STD, Role.EMBEDDING: EMBEDDING_STD, Role.HEAD: EMBEDDING_STD}
     for spec in tensors(shape):
         values = weights.get(spec.name)
-        mean, std = (1.0, NORM_STD) if spec.role is Role.NORM else (0.0, INIT_STD)
+        mean = 1.0 if spec.role is Role.NORM else 0.0
+        std = spreads.get(spec.role) or (spec.columns or 0) ** -0.5
         if spec.name.endswith(("o.weight", "down.weight")):
-            std = residual
+            std /= (2 * shape.num_layers * repeats) ** 0.5
         # Six standard errors of a sample's mean and of its standard deviation.
         assert abs(values.mean() - mean) < 6 * std / values.size**0.5, spec.name
         assert abs(values.std() / std - 1) < 6 / (2 * values.size) ** 0.5, spec.name

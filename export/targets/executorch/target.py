@@ -1,15 +1,15 @@
 """The ExecuTorch target: one `model.pte` for the XNNPACK backend."""
 
 from collections.abc import Iterator
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 
 from export.quantization import Scheme
 from export.targets.base import ExportSpec, LanguageModel, Network, Observed, StoredTensor, TargetName
 from export.targets.executorch import storage as files
 from export.targets.executorch.schema_pin import EXECUTORCH_VERSION, check_schema, executorch_root
+from models.activations import Activations
 from models.decoder import walk_decoder
-from models.eager import Activations
 from models.mlp import walk_mlp
 from models.shape import MlpShape, TransformerShape
 from models.storage import Storage
@@ -26,6 +26,11 @@ class ExecuTorchTarget:
     def toolchain(self) -> dict[str, str]:
         check_schema(executorch_root())
         return {package: metadata.version(package) for package in ("executorch", "torch", "numpy")}
+
+    def load_sdk(self) -> None:
+        for module in ("decoder", "mlp", "stored_weights", "runtime"):
+            import_module(f"export.targets.executorch.{module}")
+        import_module("executorch.extension.pybindings.portable_lib")
 
     def storage(self, spec: ExportSpec) -> Storage:
         return files.storage(spec.scheme)

@@ -9,8 +9,8 @@ from pathlib import Path
 from export.quantization import Scheme
 from export.targets.base import ExportSpec, LanguageModel, Network, Observed, StoredTensor, TargetName
 from export.targets.onnx.formats import DATA_FILE, expected_file_bytes, storage
+from models.activations import Activations
 from models.decoder import walk_decoder
-from models.eager import Activations
 from models.errors import UserError
 from models.mlp import walk_mlp
 from models.shape import MlpShape

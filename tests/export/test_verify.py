@@ -1,0 +1,211 @@
+"""The gates, on real artifacts that are right and on ones that are wrong in every way we can think of."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.arguments import plan_pair
+from export.gates import Gate, GateError, check_greedy
+from export.job import make_artifact
+from export.manifest import (
+    MANIFEST_FILE,
+    CheckpointSource,
+    FileKind,
+    Manifest,
+    list_files,
+    read_manifest,
+    read_reference,
+    write_json,
+)
+from export.parity import Prover
+from export.plan import ExportJob
+from export.quantization import Scheme
+from export.reference import REFERENCE_FILE, Thoroughness
+from export.targets.base import ExportOptions, ExportSpec, TargetName
+from export.targets.registry import get_target
+from export.verify import verify_artifact
+from models.errors import UserError
+from models.shape import Shape
+from models.weights import RandomWeights
+
+
+def make(target: TargetName, out: Path, pair: str = "tiny", arm: int = 0, scheme: Scheme = Scheme.INT4) -> Path:
+    job = ExportJob(
+        planned=plan_pair(pair, 0, {})[arm], target=target, scheme=scheme, options=ExportOptions(),
+        thoroughness=Thoroughness.QUICK, folder=out / f"{target}-{arm}-{scheme}",
+    )  # fmt: skip
+    make_artifact(job, 1, lambda _: None)
+    return job.folder
+
+
+def verify(folder: Path) -> tuple[Gate, ...]:
+    return tuple(result.gate for result in verify_artifact(folder, None, 1, lambda _: None).gates)
+
+
+def rehash(folder: Path) -> Manifest:
+    """Make the manifest list the files as they are now, so that only the other gates can object."""
+    manifest = read_manifest(folder)
+    kinds = {entry.path: entry.kind for entry in manifest.files}
+    names = tuple(
+        p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST_FILE
+    )
+    entries = [entry for name in names for entry in list_files(folder, kinds.get(name, FileKind.MODEL), (name,))]
+    manifest = manifest.model_copy(update={"files": tuple(entries)})
+    write_json(manifest, folder / MANIFEST_FILE)
+    return manifest
+
+
+@pytest.fixture(scope="module", params=list(TargetName))
+def artifact(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture
+def copy(artifact: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(artifact, tmp_path / artifact.name))
+
+
+def test_a_right_artifact_passes_all_gates(artifact: Path) -> None:
+    assert verify(artifact) == tuple(Gate)
+
+
+def test_a_flipped_byte_in_a_weight_file_is_caught(copy: Path) -> None:
+    largest = max((p for p in copy.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 1
+    largest.write_bytes(content)
+    with pytest.raises(GateError, match=f"{largest.name} has changed") as caught:
+        verify(copy)
+    assert caught.value.gate is Gate.FILES
+
+
+def test_a_missing_and_an_extra_file_are_caught(copy: Path) -> None:
+    (copy / "notes.txt").write_text("left here")
+    with pytest.raises(GateError, match=r"notes\.txt is in the folder but not in the manifest"):
+        verify(copy)
+    (copy / "notes.txt").unlink()
+    missing = read_manifest(copy).files[0].path
+    (copy / missing).unlink()
+    with pytest.raises(GateError, match="is in the manifest but not in the folder"):
+        verify(copy)
+
+
+class SwappedWeights:
+    """Layers 1 and 2 in each other's place."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self._right = RandomWeights(shape, 0)
+
+    def get(self, name: str) -> np.ndarray:
+        swapped = {"layers.1.": "layers.2.", "layers.2.": "layers.1."}
+        return self._right.get(swapped.get(name[:9], name[:9]) + name[9:])
+
+
+def test_a_swapped_pair_of_layers_is_caught_by_value(copy: Path) -> None:
+    manifest = read_manifest(copy)
+    for name in manifest.model_files:
+        (copy / name).unlink()
+    shutil.rmtree(copy / "model.mlpackage", ignore_errors=True)
+    building = copy.with_name("building")
+    building.mkdir()
+    get_target(manifest.target).write(manifest.spec, SwappedWeights(manifest.shape), building)
+    shutil.copytree(building, copy, dirs_exist_ok=True)
+    rehash(copy)
+    with pytest.raises(GateError, match=r"layers\.[12]\.\S+ correlates") as caught:
+        verify(copy)
+    assert caught.value.gate is Gate.WEIGHTS
+
+
+def test_a_stale_reference_is_caught_even_with_a_fresh_hash(copy: Path, tmp_path: Path) -> None:
+    other = make(read_manifest(copy).target, tmp_path / "other", arm=1)
+    shutil.copyfile(other / REFERENCE_FILE, copy / REFERENCE_FILE)
+    with pytest.raises(GateError, match=r"reference\.json has changed"):
+        verify(copy)
+    rehash(copy)
+    with pytest.raises(GateError, match=r"reference\.json does not belong to these weights: step \d+ of text 0"):
+        verify(copy)
+
+
+def test_a_decisive_wrong_token_fails_and_a_near_tie_does_not() -> None:
+    eager = np.zeros((3, 10), np.float32)
+    eager[[0, 1, 1, 2], [5, 6, 9, 7]] = [0.9, 0.5, 0.49, 0.8]
+    passed = check_greedy([eager], [np.array([5, 9, 7])], decisive_margin=0.1)
+    assert passed.measured == {"steps": 3, "decisive": 2, "agreed": 2}
+    with pytest.raises(GateError, match="token 2 of text 0 is 8, eager says 7"):
+        check_greedy([eager], [np.array([5, 6, 8])], decisive_margin=0.1)
+    with pytest.raises(GateError, match="token 1 of text 0 is 3, eager says 6"):
+        check_greedy([eager], [np.array([5, 3, 7])], decisive_margin=0.1)
+    with pytest.raises(GateError, match="none of 3 steps is decisive"):
+        check_greedy([eager], [np.array([5, 6, 7])], decisive_margin=1.0)
+
+
+@pytest.mark.parametrize("target", list(TargetName))
+@pytest.mark.parametrize("scheme", list(Scheme))
+def test_every_scheme_of_the_mlp_family_passes(target: TargetName, scheme: Scheme, tmp_path: Path) -> None:
+    folder = make(target, tmp_path, "seed-mlp-matched", 0, scheme)
+    assert verify(folder) == (Gate.FILES, Gate.OPERATORS, Gate.SIZE, Gate.WEIGHTS, Gate.LOGITS)
+    reference = read_reference(folder)
+    assert reference.family == "mlp"
+    assert len(reference.outputs[0]) == 1024
+
+
+def test_a_wrong_graph_is_caught_by_its_logits(tmp_path: Path) -> None:
+    """Right weights in the right places, but rotary positions of another base: only running it can tell."""
+    planned = plan_pair("tiny", 0, {})[0]
+    target = get_target(TargetName.ONNX)
+    spec = ExportSpec(shape=planned.shape, scheme=Scheme.INT4)
+    wrong = replace(spec, shape=replace(planned.shape, rope_theta=500.0))
+    target.write(wrong, RandomWeights(wrong.shape, 0), tmp_path)
+    files = tuple(entry.path for entry in list_files(tmp_path, FileKind.MODEL))
+    prover = Prover(
+        target=target, spec=spec, weights=RandomWeights(spec.shape, 0), folder=tmp_path, model_files=files,
+        thoroughness=Thoroughness.QUICK, num_threads=1, progress=lambda _: None,
+    )  # fmt: skip
+    with pytest.raises(GateError, match=r"against eager with the same weights.*worst at token \d+ of text 0") as caught:
+        prover.prove(None)
+    assert caught.value.gate is Gate.LOGITS
+
+
+def test_a_failed_gate_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = get_target(TargetName.ONNX)
+    monkeypatch.setattr(type(target), "expected_file_bytes", lambda *_: 1000)
+    with pytest.raises(GateError, match="size gate"):
+        make(TargetName.ONNX, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda text: text[:-40], "manifest.json"),
+        (lambda text: text.replace("deepnarrow/manifest/1", "deepnarrow/manifest/9"), "schema"),
+        (lambda text: text.replace('"num_layers":', '"num_levels":'), "num_l"),
+        (lambda text: text.replace('"hidden_size": 64', '"hidden_size": 65'), "hidden_size 65"),
+        (lambda text: text.replace('"job_id"', '"surprise": 1,\n "job_id"'), "surprise"),
+    ],
+)
+def test_a_manifest_that_cannot_be_understood_is_refused(copy: Path, damage, words: str) -> None:
+    path = copy / MANIFEST_FILE
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(UserError, match=words) as caught:
+        verify(copy)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_artifact_of_a_checkpoint_asks_for_the_checkpoint(copy: Path) -> None:
+    manifest = read_manifest(copy).model_copy(update={"weights": CheckpointSource(name="smol", sha256="0" * 64)})
+    write_json(manifest, copy / MANIFEST_FILE)
+    with pytest.raises(UserError, match="smol; pass its folder with --weights"):
+        verify(copy)
+
+
+def test_manifests_and_references_round_trip(artifact: Path) -> None:
+    for name in (MANIFEST_FILE, REFERENCE_FILE):
+        text = (artifact / name).read_text()
+        model = read_manifest(artifact) if name == MANIFEST_FILE else read_reference(artifact)
+        assert json.loads(model.model_dump_json(by_alias=True)) == json.loads(text)
