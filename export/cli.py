@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, ParamSpec
 
 import typer
 from rich.console import Console
 from rich.status import Status
-from typer.core import TyperGroup
 
 from export.arguments import parse_choices, parse_count, parse_depths, parse_weights, plan_pair, plan_sweep
 from export.display import (
@@ -34,15 +34,22 @@ from models.audit import audit
 from models.errors import UserError
 from models.pair import reference_for
 
+P = ParamSpec("P")
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
-class _OneLineErrors(TyperGroup):
-    """Turns what a person can act on into one line and an exit code."""
+def _leave(line: str, code: int) -> NoReturn:
+    say(line)
+    raise typer.Exit(code)
 
-    def invoke(self, ctx: typer.Context) -> object:
+
+def _one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn what a person can act on into one line and an exit code."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            return super().invoke(ctx)
+            command(*args, **kwargs)
         except UserError as error:
             _leave(f"error: {error}", EXIT_USAGE)
         except GateError as error:
@@ -52,14 +59,10 @@ class _OneLineErrors(TyperGroup):
         except KeyboardInterrupt:
             _leave("interrupted; finished artifacts are kept, run the same command again to go on", EXIT_INTERRUPTED)
 
-
-def _leave(line: str, code: int) -> NoReturn:
-    say(line)
-    raise typer.Exit(code)
+    return run
 
 
 app = typer.Typer(
-    cls=_OneLineErrors,
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -82,6 +85,7 @@ Chunk = Annotated[int, typer.Option("--prefill-chunk", help="Most tokens one cal
 
 
 @app.command("all")
+@_one_line_errors
 def export_all(
     pair: Annotated[
         str, typer.Option("--pair", help="A pair from `list`, or a new name with --weights.")
@@ -111,6 +115,7 @@ def export_all(
 
 
 @app.command("sweep")
+@_one_line_errors
 def export_sweep(
     target: Targets = "executorch,onnx",
     scheme: Schemes = "int4",
@@ -132,12 +137,14 @@ def export_sweep(
 
 
 @app.command("list")
+@_one_line_errors
 def list_choices(out: Out = Path("artifacts"), as_json: AsJson = False) -> None:
     """List pairs, targets, schemes, and the artifacts made so far."""
     print_catalog(find_artifacts(out), as_json)
 
 
 @app.command("pair")
+@_one_line_errors
 def audit_pair(
     params: Annotated[str, typer.Option("--params", help="Total parameters of the deep shape, such as 125M.")] = "125M",
     layers: Annotated[str, typer.Option("--layers", help="Depths of the two shapes, deep first.")] = "30,12",
@@ -155,6 +162,7 @@ def audit_pair(
 
 
 @app.command("verify")
+@_one_line_errors
 def verify(
     folders: Annotated[list[Path], typer.Argument(help="Artifact folders.")],
     weights: Annotated[
@@ -172,6 +180,7 @@ def verify(
 
 
 @app.command("inspect")
+@_one_line_errors
 def inspect(folder: Annotated[Path, typer.Argument(help="An artifact folder.")], as_json: AsJson = False) -> None:
     """Print a one-screen card of an artifact: shape, bytes by role, cost of a token, gates."""
     manifest = read_manifest(folder)

@@ -34,7 +34,6 @@ from export.gates import (
     confirm_text_reference,
     measure_floor,
     spread,
-    stored_bits,
 )
 from export.quantized import QuantizedTensor
 from export.reference import (
@@ -54,7 +53,7 @@ from export.targets.base import ExportSpec, LanguageModel, StoredTensor, Target
 from models.activations import Activations
 from models.eager import EagerDecoder, EagerMlp
 from models.shape import MlpShape, TransformerShape
-from models.tensors import EMBEDDING, HEAD, tensors
+from models.tensors import EMBEDDING, HEAD, Role, tensors
 from models.weights import LoadedWeights, WeightSource, load_all
 
 
@@ -150,16 +149,19 @@ class Prover:
     ) -> tuple[GateResult, dict[str, StoredTensor], list[np.ndarray]]:
         """Compare every stored tensor with its source, and run eager on the source while it is in memory."""
         source = load_all(self.weights)
+        roles = {spec.name: spec.role for spec in tensors(self.spec.shape)}
+        formats = self.target.storage(self.spec).formats
         stored: dict[str, StoredTensor] = {}
         checks: list[tuple[float, float]] = []
         for name, tensor in self.target.stored_tensors(self.spec, self.folder):
-            checks.append(check_tensor(name, tensor, source.get(name)))
+            bits = tensor.bits if isinstance(tensor, QuantizedTensor) else formats[roles[name]].bits
+            checks.append(check_tensor(name, tensor, bits, source.get(name)))
             # A tied table that the target stores twice comes twice: for the look-up, then for the head.
             stored[HEAD if name == EMBEDDING and name in stored else name] = tensor
-        missing = sorted({spec.name for spec in tensors(self.spec.shape)} - stored.keys())
+        missing = sorted(roles.keys() - stored.keys())
         if missing:
             raise GateError(Gate.WEIGHTS, f"not stored: {', '.join(missing[:3])} ({len(missing)} in all)")
-        bits = min(stored_bits(tensor) for tensor in stored.values())
+        bits = formats[Role.LINEAR].bits
         result = GateResult(
             gate=Gate.WEIGHTS,
             measured={"correlation": min(c for c, _ in checks), "norm_error": max(n for _, n in checks)},

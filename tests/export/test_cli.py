@@ -99,7 +99,7 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
         (["all", "--prefill-chunk", "4096"], ["4096", "1024"]),
         (["pair", "--params", "12Q"], ["'12Q'", "125M"]),
         (["pair", "--layers", "12,30"], ["'12,30'"]),
-        (["pair", "--params", "125M", "--layers", "30,1"], ["1 layer"]),
+        (["pair", "--params", "125M", "--layers", "30,28"], ["28 layers"]),
         (["verify", "/nowhere"], ["/nowhere", "manifest.json"]),
         (["inspect", "/nowhere"], ["/nowhere", "manifest.json"]),
     ],

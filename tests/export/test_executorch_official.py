@@ -103,5 +103,7 @@ def test_logits_equal_those_of_the_official_path(tiny: TransformerShape, scheme:
     target.write(spec, RandomWeights(shape, 2), tmp_path)
     ours = target.open_language_model(spec, tmp_path, 1).forward(tokens[0].numpy(), 0).copy()
     official = official_logits(shape, scheme, tokens)[0]
-    # A dynamically quantised activation may round the other way after another order of additions.
-    np.testing.assert_allclose(ours, official, atol=1e-5 if scheme is Scheme.FP32 else 2e-2)
+    # A dynamically quantised activation may round the other way after another order of additions: about 5 % of a
+    # logit's spread at this width; a wrong operator or a misplaced weight moves it by more than all of it.
+    difference = float(np.sqrt(np.mean((ours - official) ** 2)) / official.std())
+    assert difference < (1e-5 if scheme is Scheme.FP32 else 0.1)

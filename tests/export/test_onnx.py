@@ -68,7 +68,7 @@ def test_logits_match_eager(variant: TransformerShape, scheme: Scheme, tmp_path:
     assert np.abs(logits - exact).max() <= 1e-4 + 1.5 * floor
     # Where no activation falls on the other side of a rounding border, the two agree to float precision.
     assert np.median(np.abs(logits - rounded).max(1)) <= 1e-4 + 0.5 * floor
-    assert floor < 0.02 * np.abs(exact).max()
+    assert floor < 0.1 * np.abs(exact).max()
 
 
 @pytest.mark.parametrize("scheme", Scheme)
