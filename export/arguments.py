@@ -8,12 +8,14 @@ from typing import TypeVar
 
 from export.manifest import CheckpointSource, RandomSource
 from export.plan import PlannedShape, WeightOrigin
-from export.targets.base import TokenIds
+from export.quantization import Scheme
+from export.targets.base import ExportSpec, TargetName, TokenIds
+from export.targets.registry import get_target
 from models.catalog import PAIRS, get_pair
 from models.errors import UserError
 from models.pair import Arm
 from models.shape import Shape, describe
-from models.sweep import SWEEP
+from models.sweep import SWEEP, design, sweep_shapes
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -111,6 +113,22 @@ def plan_pair(name: str, seed: int, weights: dict[Arm, Path]) -> list[PlannedSha
 def plan_sweep(seed: int) -> list[PlannedShape]:
     """The shapes of the sweep with random weights."""
     return [_random(name, "sweep", None, shape, seed) for name, shape in SWEEP.items()]
+
+
+def sweep_design(target: TargetName, scheme: Scheme, window: tuple[float, float]) -> str:
+    """How well the sweep tells depth from bytes as `target` stores it, in one line.
+
+    Raises:
+        UserError: shapes read less or more than `window` bytes of weights per token.
+    """
+    storage = get_target(target).storage(ExportSpec(shape=next(iter(SWEEP.values())), scheme=scheme))
+    shapes = sweep_shapes(storage, window)
+    found = design(shapes, storage)
+    sizes = [row.weight_bytes_read / 1e6 for row in found.rows]
+    return (
+        f"sweep for {target}-{scheme}: {len(shapes)} shapes reading {min(sizes):.0f} to {max(sizes):.0f} MB a token, "
+        f"correlation of depth and bytes {found.correlation:+.2f}, condition number {found.condition_number:.2f}"
+    )
 
 
 def _random_arm(pair: str, arm: Arm, shape: Shape, seed: int) -> PlannedShape:

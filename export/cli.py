@@ -10,7 +10,16 @@ import typer
 from rich.console import Console
 from rich.status import Status
 
-from export.arguments import parse_choices, parse_count, parse_depths, parse_weights, plan_pair, plan_sweep
+from export.arguments import (
+    parse_choices,
+    parse_count,
+    parse_depths,
+    parse_weights,
+    plan_pair,
+    plan_sweep,
+    sweep_design,
+)
+from export.console import sdk_output_hidden
 from export.display import (
     print_artifact,
     print_audit,
@@ -110,7 +119,8 @@ def export_all(
     """Export both arms of a pair to every target. The defaults make the six artifacts of mobilellm-125m at int4."""
     shapes = plan_pair(pair, seed, parse_weights(weights or []))
     options = ExportOptions(max_context=max_context, prefill_chunk=prefill_chunk, coreml_attention=coreml_attention)
-    planned = _plan(shapes, target, scheme, options, Thoroughness.FULL, out, force)
+    targets, schemes = parse_choices(target, TargetName, "target"), parse_choices(scheme, Scheme, "scheme")
+    planned = _plan(shapes, targets, schemes, options, Thoroughness.FULL, out, force)
     _carry_out(planned, lambda todo: [[job] for job in todo], out, jobs, dry_run, as_json)
 
 
@@ -125,9 +135,15 @@ def export_sweep(
     dry_run: DryRun = False,
     as_json: AsJson = False,
     seed: Seed = 0,
+    min_mb: Annotated[float, typer.Option(help="Least weight MB read per token: twice the last-level cache.")] = 40,
+    max_mb: Annotated[float, typer.Option(help="Most weight MB read per token.")] = 130,
 ) -> None:
     """Export the sweep: random-weight shapes whose depth and bytes are decorrelated, for measuring a layer's price."""
-    planned = _plan(plan_sweep(seed), target, scheme, ExportOptions(), Thoroughness.QUICK, out, force)
+    targets, schemes = parse_choices(target, TargetName, "target"), parse_choices(scheme, Scheme, "scheme")
+    designs = [sweep_design(name, form, (min_mb * 1e6, max_mb * 1e6)) for name in targets for form in schemes]
+    planned = _plan(plan_sweep(seed), targets, schemes, ExportOptions(), Thoroughness.QUICK, out, force)
+    for line in designs:
+        say(line)
 
     def by_target(todo: list[ExportJob]) -> list[list[ExportJob]]:
         keys = dict.fromkeys((job.target, job.scheme) for job in todo)
@@ -174,7 +190,7 @@ def verify(
     from export.verify import verify_artifact  # imports torch, which the other commands do without
 
     for folder in folders:
-        with Console(stderr=True).status(f"{folder}") as status:
+        with sdk_output_hidden() as terminal, Console(file=terminal).status(f"{folder}") as status:
             proof = verify_artifact(folder, weights, os.cpu_count() or 1, _stage_shower(status, folder))
         print_gates(folder, proof.gates, as_json)
 
@@ -195,10 +211,9 @@ def _stage_shower(status: Status, folder: Path) -> Callable[[str], None]:
 
 
 def _plan(
-    shapes: list[PlannedShape], target: str, scheme: str, options: ExportOptions, thoroughness: Thoroughness, out: Path,
-    force: bool,
+    shapes: list[PlannedShape], targets: list[TargetName], schemes: list[Scheme], options: ExportOptions,
+    thoroughness: Thoroughness, out: Path, force: bool,
 ) -> list[PlannedJob]:  # fmt: skip
-    targets, schemes = parse_choices(target, TargetName, "target"), parse_choices(scheme, Scheme, "scheme")
     for name in targets:
         get_target(name).toolchain()  # a missing SDK is told before any work
     return decide(make_jobs(shapes, targets, schemes, options, thoroughness, out), force)

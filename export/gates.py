@@ -115,8 +115,7 @@ def check_tensor(name: str, tensor: StoredTensor, bits: int, source: np.ndarray)
     values = tensor.dequantize() if isinstance(tensor, QuantizedTensor) else tensor
     if values.shape != source.shape:
         raise GateError(Gate.WEIGHTS, f"{name} is stored as {values.shape}, its source is {source.shape}")
-    stored_norm, source_norm = float(np.linalg.norm(values)), float(np.linalg.norm(source))
-    dot = float(np.dot(values.ravel(), source.ravel()))
+    stored_norm, source_norm, dot = _dot(values, values) ** 0.5, _dot(source, source) ** 0.5, _dot(values, source)
     correlation = (
         dot / (stored_norm * source_norm) if stored_norm and source_norm else float(stored_norm == source_norm)
     )
@@ -241,6 +240,12 @@ def spread(logits: list[np.ndarray]) -> float:
     return float(np.concatenate([rows.ravel() for rows in logits]).std())
 
 
+def _dot(left: np.ndarray, right: np.ndarray) -> float:
+    """Row by row, then in double precision: a table's millions of products are too many for one float32 sum."""
+    return float(np.einsum("...j,...j->...", left, right).sum(dtype=np.float64))
+
+
 def _cosine(left: list[np.ndarray], right: list[np.ndarray]) -> float:
-    a, b = (np.concatenate([rows.ravel() for rows in side]) for side in (left, right))
-    return float(np.dot(a, b) / (np.linalg.norm(a) * np.linalg.norm(b)))
+    pairs = [(left, right), (left, left), (right, right)]
+    dot, left_square, right_square = (sum(map(_dot, a, b)) for a, b in pairs)
+    return dot / (left_square * right_square) ** 0.5
