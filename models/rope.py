@@ -7,6 +7,10 @@ import numpy as np
 from models.shape import Llama3RopeScaling, TransformerShape
 
 
+# What the tables are called among an artifact's stored tensors.
+ROPE_COS, ROPE_SIN = "rope.cos", "rope.sin"
+
+
 def rope_tables(shape: TransformerShape, max_context: int) -> tuple[np.ndarray, np.ndarray]:
     """Cosine and sine of every position's angles.
 

@@ -56,9 +56,12 @@ class ExportOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenIds:
-    """Special tokens of the checkpoint, written into the artifact's metadata. Random weights use 1 and 2 (Llama 2)."""
+    """Special tokens, written into the artifact's metadata: a checkpoint's own, or Llama 2's for random weights.
 
-    bos: int = 1
+    A checkpoint may name no beginning (`bos` None) or no end (`eos` empty) of a text; none is invented for it.
+    """
+
+    bos: int | None = 1
     eos: tuple[int, ...] = (2,)
 
 
@@ -103,6 +106,20 @@ class Observed:
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
     states: tuple[TensorInfo, ...] = field(default=())
+
+
+def check_call(tokens: np.ndarray, position: int, options: ExportOptions) -> None:
+    """Refuse a call that the artifact's cache or its prefill chunk has no room for; runtimes do not all notice.
+
+    Raises:
+        UserError: naming the number and the limit.
+    """
+    if not 1 <= len(tokens) <= options.prefill_chunk:
+        raise UserError(f"{len(tokens)} tokens in one call; this artifact takes 1 to {options.prefill_chunk}")
+    if not 0 <= position <= options.max_context - len(tokens):
+        raise UserError(
+            f"{len(tokens)} tokens at position {position} do not fit a cache of {options.max_context} positions"
+        )
 
 
 class LanguageModel(Protocol):
@@ -171,6 +188,8 @@ class Target(Protocol):
 
     def stored_tensors(self, spec: ExportSpec, folder: Path) -> Iterator[tuple[str, StoredTensor]]:
         """Every weight tensor in the files, under the canonical name of the place where the *graph* uses it.
+
+        A decoder's rotary tables come too, as `models.rope.ROPE_COS` and `ROPE_SIN`, float32 [max_context, head_dim/2].
 
         The name comes from the position in the graph, never from a label, so that a swapped pair of layers shows.
         Packed projections are split again. A tied table that is stored once appears once; one that is stored again for
