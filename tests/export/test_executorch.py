@@ -7,22 +7,37 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from executorch.backends.xnnpack.serialization import xnnpack_graph_schema as xnn
 
 from export.quantization import Scheme
 from export.quantizers import QuantizedTensor, quantize
 from export.targets.base import ExportOptions, ExportSpec, StoredTensor, TokenIds
+from export.targets.executorch.decoder import DecoderWriter
 from export.targets.executorch.schema_pin import SCHEMA_SHA256, check_schema, executorch_root
+from export.targets.executorch.segments import Value
 from export.targets.executorch.target import MODEL_FILE, ExecuTorchTarget
+from models.decoder import walk_decoder
 from models.eager import Activations, EagerDecoder, EagerMlp
 from models.errors import UserError
+from models.rope import ROPE_COS, ROPE_SIN, rope_tables
 from models.shape import MlpShape, Shape, TransformerShape
 from models.tensors import EMBEDDING, Role, tensors
 from models.weights import LoadedWeights, RandomWeights
 
 CONTEXT, CHUNK = 48, 12
-# Two chunks of the prompt, single steps, and a chunk behind them: every way in which a position can be reached.
-CALLS = ((0, 12), (12, 20), (20, 21), (21, 22), (22, 23), (23, 30))
+# Two chunks of the prompt, single steps, and chunks behind them: every way in which a position can be reached, up to
+# the last one of the cache.
+CALLS = ((0, 12), (12, 20), (20, 21), (21, 22), (22, 23), (23, 35), (35, 47), (47, 48))
 TARGET = ExecuTorchTarget()
+
+# Dimensions that nothing depends on but the graph; the architectural switches are in `variant`.
+DIMENSIONS = {
+    "one kv head": {"num_kv_heads": 1},
+    "a kv head for each head": {"num_kv_heads": 4},
+    "odd vocabulary": {"vocab_size": 333},
+    "heads of 80": {"head_dim": 80},
+    "each layer three times": {"layer_repeats": 3},
+}
 
 
 def spec_of(shape: Shape, scheme: Scheme) -> ExportSpec:
@@ -58,11 +73,20 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.parametrize("scheme", Scheme)
 def test_logits_equal_eager_with_the_stored_weights(variant: TransformerShape, scheme: Scheme, tmp_path: Path) -> None:
-    spec = write(variant, scheme, tmp_path)
-    model = TARGET.open_language_model(spec, tmp_path, 1)
-    tokens = np.random.default_rng(0).integers(0, variant.vocab_size, CALLS[-1][1])
+    check_logits(variant, scheme, tmp_path)
+
+
+@pytest.mark.parametrize("changes", DIMENSIONS.values(), ids=DIMENSIONS.keys())
+def test_logits_of_other_dimensions(tiny: TransformerShape, changes: dict[str, int], tmp_path: Path) -> None:
+    check_logits(replace(tiny, **changes), Scheme.INT4, tmp_path)
+
+
+def check_logits(shape: TransformerShape, scheme: Scheme, folder: Path) -> None:
+    spec = write(shape, scheme, folder)
+    model = TARGET.open_language_model(spec, folder, 1)
+    tokens = np.random.default_rng(0).integers(0, shape.vocab_size, CALLS[-1][1])
     logits = np.stack([model.forward(tokens[first:last], first).copy() for first, last in CALLS])
-    source = source_of(spec, tmp_path)
+    source = source_of(spec, folder)
     exact = logits_of(EagerDecoder(source, CONTEXT), tokens)
     assert logits.dtype == np.float32
     if scheme is Scheme.FP32:
@@ -80,13 +104,17 @@ def test_stored_tensors_are_the_quantised_source(variant: TransformerShape, sche
     source = RandomWeights(variant, 3)
     roles = {tensor.name: tensor.role for tensor in tensors(variant)}
     formats = TARGET.storage(spec).formats
+    tables = dict(zip((ROPE_COS, ROPE_SIN), rope_tables(variant, CONTEXT), strict=True))
     seen: list[str] = []
     for name, tensor in TARGET.stored_tensors(spec, tmp_path):
-        role = Role.HEAD if name in seen else roles[name]
-        check_stored(tensor, source.get(name), formats[role].bits)
         seen.append(name)
+        if name in tables:
+            np.testing.assert_array_equal(tensor, tables[name])
+            continue
+        role = Role.HEAD if name in seen[:-1] else roles[name]
+        check_stored(tensor, source.get(name), formats[role].bits)
     copies = [EMBEDDING] if variant.tie_embeddings else []
-    assert sorted(seen) == sorted([*roles, *copies])
+    assert sorted(seen) == sorted([*roles, *copies, *tables])
 
 
 def check_stored(tensor: StoredTensor, source: np.ndarray, bits: int) -> None:
@@ -130,6 +158,15 @@ def test_file_size_is_the_computed_one(variant: TransformerShape, scheme: Scheme
     assert TARGET.expected_file_bytes(spec) == pytest.approx((tmp_path / MODEL_FILE).stat().st_size, rel=0.02)
 
 
+@pytest.mark.parametrize("qk_norm", [False, True])
+@pytest.mark.parametrize("scheme", Scheme)
+def test_equal_graphs_are_stored_and_computed_once(
+    tiny: TransformerShape, scheme: Scheme, qk_norm: bool, tmp_path: Path
+) -> None:
+    spec = write(replace(tiny, layer_repeats=3, qk_norm=qk_norm), scheme, tmp_path)
+    assert TARGET.expected_file_bytes(spec) == pytest.approx((tmp_path / MODEL_FILE).stat().st_size, rel=0.02)
+
+
 def test_layers_that_share_weights_store_them_once(tiny: TransformerShape, tmp_path: Path) -> None:
     sizes: list[int] = []
     for repeats in (1, 2):
@@ -152,6 +189,26 @@ def test_metadata_methods(tiny: TransformerShape, tmp_path: Path) -> None:
         "enable_dynamic_shape": [True],
     }  # fmt: skip
     assert {name: list(module.run_method(name, ())) for name in expected} == expected
+
+
+def test_special_tokens_that_a_checkpoint_lacks_are_left_out(tiny: TransformerShape, tmp_path: Path) -> None:
+    from executorch.extension.pybindings.portable_lib import _load_for_executorch
+
+    spec = replace(spec_of(tiny, Scheme.FP32), token_ids=TokenIds(bos=None, eos=()))
+    TARGET.write(spec, RandomWeights(tiny, 3), tmp_path)
+    names = _load_for_executorch(str(tmp_path / MODEL_FILE)).method_names()
+    assert "get_vocab_size" in names
+    assert not {"get_bos_id", "get_eos_ids"} & set(names)
+
+
+def test_calls_out_of_bounds_are_refused(tiny: TransformerShape, tmp_path: Path) -> None:
+    model = TARGET.open_language_model(write(tiny, Scheme.FP32, tmp_path), tmp_path, 1)
+    tokens = np.arange(CHUNK + 1)
+    for count, position in ((0, 0), (CHUNK + 1, 0), (1, -1), (1, CONTEXT), (CHUNK, CONTEXT - CHUNK + 1)):
+        with pytest.raises(UserError, match=rf"{count} tokens"):
+            model.forward(tokens[:count], position)
+    for count, position in ((1, 0), (CHUNK, 0), (CHUNK, CONTEXT - CHUNK), (1, CONTEXT - 1)):
+        assert model.forward(tokens[:count], position).shape == (320,)
 
 
 def test_a_text_can_start_again(tiny: TransformerShape, tmp_path: Path) -> None:
@@ -204,6 +261,67 @@ def test_swapped_weights_are_seen(tiny: TransformerShape, tmp_path: Path) -> Non
     TARGET.write(spec, Swapped(tiny, 3), tmp_path)
     stored = dict(TARGET.stored_tensors(spec, tmp_path))
     np.testing.assert_array_equal(stored["layers.0.q.weight"], RandomWeights(tiny, 3).get("layers.1.q.weight"))
+
+
+def test_a_gate_is_what_the_sigmoid_reads(tiny: TransformerShape, tmp_path: Path) -> None:
+    class UpFirst(DecoderWriter):
+        def swiglu(self, x: Value, gate: str, up: str) -> Value:
+            scaled, gated = (self._read(self.linear(x, (name,), ())) for name in (up, gate))
+            graph = self._segment.graph
+            silu = graph.binary(xnn.XNNMultiply, gated, graph.unary(xnn.XNNSigmoid, gated))
+            return self._computed(graph.binary(xnn.XNNMultiply, silu, scaled), x.fixed)
+
+    spec, source = spec_of(tiny, Scheme.FP32), RandomWeights(tiny, 3)
+    writer = UpFirst(spec, source)
+    walk_decoder(tiny, writer)
+    writer.write(tmp_path / MODEL_FILE)
+    stored = dict(TARGET.stored_tensors(spec, tmp_path))
+    for name in ("layers.1.gate.weight", "layers.1.up.weight"):
+        np.testing.assert_array_equal(stored[name], source.get(name))
+
+
+def test_equal_integers_with_other_scales_are_another_tensor(tiny: TransformerShape, tmp_path: Path) -> None:
+    class Doubled(RandomWeights):
+        def get(self, name: str) -> np.ndarray:
+            first = super().get(name.replace("layers.1.", "layers.0."))
+            return 2 * first if name == "layers.1.q.weight" else first
+
+    written, read = replace(tiny, num_layers=2), replace(tiny, num_layers=1, layer_repeats=2)
+    TARGET.write(spec_of(written, Scheme.INT8), Doubled(written, 3), tmp_path)
+    names = source_names(spec_of(read, Scheme.INT8), tmp_path)
+    assert names.count("layers.0.q.weight") == 2
+
+
+def test_damaged_rotary_tables_are_seen(tiny: TransformerShape, tmp_path: Path) -> None:
+    spec = write(tiny, Scheme.INT4, tmp_path)
+    path = tmp_path / MODEL_FILE
+    data, (cos, sin) = bytearray(path.read_bytes()), rope_tables(tiny, CONTEXT)
+    start = data.index(np.hstack([-sin, sin]).tobytes())
+    data[start + 4 * tiny.head_dim] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"the two halves of rope\.sin do not agree"):
+        list(TARGET.stored_tensors(spec, tmp_path))
+    start = data.index(np.hstack([cos, cos]).tobytes())
+    data[start : start + 4 * cos.size * 2] = np.hstack([sin, sin]).tobytes()
+    path.write_bytes(data)
+    stored = (pair for pair in TARGET.stored_tensors(spec, tmp_path) if pair[0] == ROPE_COS)
+    np.testing.assert_array_equal(next(stored)[1], sin)
+
+
+def test_damaged_files_are_refused(tiny: TransformerShape, tmp_path: Path) -> None:
+    spec = write(tiny, Scheme.INT4, tmp_path)
+    path = tmp_path / MODEL_FILE
+    whole = path.read_bytes()
+    for damaged in (b"", b"not a program" * 100, whole[:40], whole[:-1], whole[:200] + bytes(200) + whole[400:]):
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match=r"model\.pte: not a whole ExecuTorch program"):
+            TARGET.observe(spec, tmp_path)
+    path.write_bytes(whole[:-1])
+    with pytest.raises(UserError, match=r"model\.pte: not a whole ExecuTorch program"):
+        TARGET.open_language_model(spec, tmp_path, 1)
+    path.unlink()
+    with pytest.raises(UserError, match=r"no model\.pte; write the artifact again"):
+        list(TARGET.stored_tensors(spec, tmp_path))
 
 
 def test_schema_pin(tmp_path: Path) -> None:

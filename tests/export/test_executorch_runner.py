@@ -4,11 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import sentencepiece
 from executorch.extension.llm.runner import GenerationConfig, TextLLMRunner
 
 from export.quantization import Scheme
-from export.targets.base import ExportOptions, ExportSpec
+from export.targets.base import ExportOptions, ExportSpec, TokenIds
 from export.targets.executorch.target import MODEL_FILE, ExecuTorchTarget
 from models.shape import TransformerShape
 from models.weights import RandomWeights
@@ -27,11 +28,12 @@ def train_tokenizer(folder: Path) -> sentencepiece.SentencePieceProcessor:
     return sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
 
 
-def test_stock_runner_generates_our_greedy_tokens(tiny: TransformerShape, tmp_path: Path) -> None:
+@pytest.mark.parametrize("token_ids", [TokenIds(), TokenIds(bos=None, eos=())], ids=["ids", "no ids"])
+def test_stock_runner_generates_our_greedy_tokens(tiny: TransformerShape, token_ids: TokenIds, tmp_path: Path) -> None:
     tokenizer = train_tokenizer(tmp_path)
     shape = replace(tiny, vocab_size=tokenizer.vocab_size())
     options = ExportOptions(max_context=64, prefill_chunk=32)
-    spec = ExportSpec(shape=shape, scheme=Scheme.INT4, options=options)
+    spec = ExportSpec(shape=shape, scheme=Scheme.INT4, options=options, token_ids=token_ids)
     target = ExecuTorchTarget()
     target.write(spec, RandomWeights(shape, 1), tmp_path)
 

@@ -9,23 +9,34 @@ import onnxruntime as ort
 import onnxruntime_genai as og
 import pytest
 import torch
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from export.quantization import Scheme
 from export.quantized import QuantizedTensor
 from export.quantizers import quantize
-from export.targets.base import ExportOptions, ExportSpec, StoredTensor
+from export.targets.base import ExportOptions, ExportSpec, StoredTensor, TokenIds
 from export.targets.onnx.formats import DATA_FILE, MODEL_FILE, pack, unpack
 from export.targets.onnx.target import OnnxTarget
 from models.eager import Activations, EagerDecoder, EagerMlp
 from models.errors import UserError
+from models.rope import ROPE_COS, ROPE_SIN, rope_tables
 from models.shape import MlpShape, Shape, TransformerShape
 from models.tensors import EMBEDDING, Role, tensors
 from models.weights import LoadedWeights, RandomWeights
 
 CONTEXT, CHUNK = 64, 16
 TARGET = OnnxTarget()
-# Two chunks of a prompt, the second of which meets cached keys, then single tokens.
-CALLS = [(0, 9), (9, 20), *((position, position + 1) for position in range(20, 32))]
+# Two chunks of a prompt, the second of which meets cached keys, then single tokens and chunks to the end of the cache.
+CALLS = [(0, 9), (9, 20), *((position, position + 1) for position in range(20, 32)), (32, 48), (48, 63), (63, 64)]
+
+# Dimensions that nothing depends on but the graph; the architectural switches are in `variant`.
+DIMENSIONS = {
+    "one kv head": {"num_kv_heads": 1},
+    "a kv head for each head": {"num_kv_heads": 4},
+    "odd vocabulary": {"vocab_size": 333},
+    "heads of 80": {"head_dim": 80},
+    "each layer three times": {"layer_repeats": 3},
+}
 
 
 def write(shape: Shape, scheme: Scheme, folder: Path) -> tuple[ExportSpec, RandomWeights]:
@@ -44,7 +55,7 @@ def stored_weights(spec: ExportSpec, folder: Path) -> LoadedWeights:
     return LoadedWeights(spec.shape, {name: as_float(value) for name, value in TARGET.stored_tensors(spec, folder)})
 
 
-def prompt(shape: TransformerShape, count: int = 40) -> np.ndarray:
+def prompt(shape: TransformerShape, count: int = CONTEXT) -> np.ndarray:
     return np.random.default_rng(5).integers(0, shape.vocab_size, count)
 
 
@@ -59,8 +70,17 @@ def file_bytes(folder: Path) -> int:
 
 @pytest.mark.parametrize("scheme", Scheme)
 def test_logits_match_eager(variant: TransformerShape, scheme: Scheme, tmp_path: Path) -> None:
-    spec, _ = write(variant, scheme, tmp_path)
-    model, ids, weights = TARGET.open_language_model(spec, tmp_path, 1), prompt(variant), stored_weights(spec, tmp_path)
+    check_logits(variant, scheme, tmp_path)
+
+
+@pytest.mark.parametrize("changes", DIMENSIONS.values(), ids=DIMENSIONS.keys())
+def test_logits_of_other_dimensions(tiny: TransformerShape, changes: dict[str, int], tmp_path: Path) -> None:
+    check_logits(replace(tiny, **changes), Scheme.INT4, tmp_path)
+
+
+def check_logits(shape: TransformerShape, scheme: Scheme, folder: Path) -> None:
+    spec, _ = write(shape, scheme, folder)
+    model, ids, weights = TARGET.open_language_model(spec, folder, 1), prompt(shape), stored_weights(spec, folder)
     logits = np.stack([model.forward(ids[first:end], first).copy() for first, end in CALLS])
     exact = eager_logits(weights, ids, Activations.EXACT)
     rounded = eager_logits(weights, ids, TARGET.activations(scheme))
@@ -87,7 +107,10 @@ def test_mlp_matches_eager(tiny_mlp: MlpShape, scheme: Scheme, tmp_path: Path) -
 def test_read_back_is_what_the_quantiser_said(variant: TransformerShape, scheme: Scheme, tmp_path: Path) -> None:
     spec, weights = write(variant, scheme, tmp_path)
     stored, roles = dict(TARGET.stored_tensors(spec, tmp_path)), TARGET.storage(spec)
-    assert sorted(stored) == sorted(tensor.name for tensor in tensors(variant))
+    tables = dict(zip((ROPE_COS, ROPE_SIN), rope_tables(variant, CONTEXT), strict=True))
+    assert sorted(stored) == sorted([*(tensor.name for tensor in tensors(variant)), *tables])
+    for name, table in tables.items():
+        np.testing.assert_array_equal(as_float(stored[name]), table)
     for tensor in tensors(variant):
         role = Role.HEAD if tensor.name == EMBEDDING and roles.shared_table else tensor.role
         source, value = weights.get(tensor.name), stored[tensor.name]
@@ -116,7 +139,7 @@ def test_size_and_promises(variant: TransformerShape, scheme: Scheme, tmp_path: 
     assert {name: observed.operators[name] for name in required} == required
     assert observed.attention_operator == observed.cache_operator == "GroupQueryAttention"
     assert len(observed.inputs) == 2 + 2 * variant.num_passes
-    assert (observed.outputs[-1].name, observed.outputs[-1].shape) == ("logits", ("batch_size", 1, variant.vocab_size))
+    assert (observed.outputs[-1].name, observed.outputs[-1].shape) == ("logits", (1, 1, variant.vocab_size))
 
 
 @pytest.mark.parametrize("scheme", Scheme)
@@ -179,14 +202,19 @@ def test_genai_generates_the_same_tokens(variant: TransformerShape, tmp_path: Pa
         if token in spec.token_ids.eos:
             break
         token = int(model.forward(np.array([token]), position).argmax())
-    stock = og.Model(str(tmp_path))
+    assert genai_tokens(tmp_path, ids, ids.size + count)[ids.size :].tolist() == expected
+
+
+def genai_tokens(folder: Path, ids: np.ndarray, max_length: int) -> np.ndarray:
+    """The prompt and its continuation by the stock onnxruntime-genai."""
+    stock = og.Model(str(folder))
     params = og.GeneratorParams(stock)
-    params.set_search_options(max_length=ids.size + count)
+    params.set_search_options(max_length=max_length)
     generator = og.Generator(stock, params)
     generator.append_tokens(ids.astype(np.int32))
     while not generator.is_done():
         generator.generate_next_token()
-    assert generator.get_sequence(0)[ids.size :].tolist() == expected
+    return generator.get_sequence(0)
 
 
 def test_swapped_layers_show_in_the_names(tiny: TransformerShape, tmp_path: Path) -> None:
@@ -235,11 +263,58 @@ def test_damaged_files_are_refused(tiny: TransformerShape, tmp_path: Path) -> No
         TARGET.open_language_model(spec, tmp_path, 1)
 
 
-def test_tokens_beyond_the_cache_are_refused(tiny: TransformerShape, tmp_path: Path) -> None:
+def test_swapped_rotary_tables_show(tiny: TransformerShape, tmp_path: Path) -> None:
+    spec, _ = write(tiny, Scheme.INT4, tmp_path)
+    path = tmp_path / MODEL_FILE
+    model = onnx.load(path, load_external_data=False)
+    for node in (node for node in model.graph.node if node.op_type == "GroupQueryAttention"):
+        node.input[7], node.input[8] = node.input[8], node.input[7]
+        path.write_bytes(model.SerializeToString())
+        if node.input[3] == "past_key_values.0.key":
+            with pytest.raises(UserError, match=r"rope\.cos is stored more than once"):
+                list(TARGET.stored_tensors(spec, tmp_path))
+    np.testing.assert_array_equal(
+        as_float(dict(TARGET.stored_tensors(spec, tmp_path))[ROPE_COS]), rope_tables(tiny, CONTEXT)[1]
+    )
+
+
+def test_calls_out_of_bounds_are_refused(tiny: TransformerShape, tmp_path: Path) -> None:
     spec, _ = write(tiny, Scheme.FP32, tmp_path)
-    model = TARGET.open_language_model(spec, tmp_path, 1)
-    with pytest.raises(UserError, match="2 at position 63 do not fit max_context 64"):
-        model.forward(np.array([1, 2]), CONTEXT - 1)
+    model, tokens = TARGET.open_language_model(spec, tmp_path, 1), np.arange(CHUNK + 1)
+    for count, position in ((0, 0), (CHUNK + 1, 0), (1, -1), (1, CONTEXT), (CHUNK, CONTEXT - CHUNK + 1)):
+        with pytest.raises(UserError, match=rf"{count} tokens"):
+            model.forward(tokens[:count], position)
+    for count, position in ((1, 0), (CHUNK, 0), (CHUNK, CONTEXT - CHUNK), (1, CONTEXT - 1)):
+        assert model.forward(tokens[:count], position).shape == (tiny.vocab_size,)
+
+
+def test_a_batch_of_two_is_refused(tiny: TransformerShape, tmp_path: Path) -> None:
+    write(tiny, Scheme.INT4, tmp_path)
+    session = ort.InferenceSession(tmp_path / MODEL_FILE, providers=["CPUExecutionProvider"])
+    size = (2, tiny.num_kv_heads, 0, tiny.head_dim)
+    feeds = {info.name: np.zeros(size, np.float32) for info in session.get_inputs()[2:]}
+    tokens = {"input_ids": np.ones((2, 3), np.int64), "attention_mask": np.ones((2, 3), np.int64)}
+    with pytest.raises(InvalidArgument, match="Got invalid dimensions for input"):
+        session.run(None, {**feeds, **tokens})
+
+
+def test_onnx_checker_complains_about_one_operator_only(variant: TransformerShape, tmp_path: Path) -> None:
+    write(variant, Scheme.INT4, tmp_path)
+    path = tmp_path / MODEL_FILE
+    with pytest.raises(onnx.checker.ValidationError, match="No Op registered for SimplifiedLayerNormalization"):
+        onnx.checker.check_model(path)
+    model = onnx.load(path, load_external_data=False)
+    for node in model.graph.node:
+        if node.op_type == "SimplifiedLayerNormalization":
+            node.domain = "com.microsoft"
+    path.write_bytes(model.SerializeToString())
+    onnx.checker.check_model(path)
+
+
+def test_genai_runs_without_special_tokens(tiny: TransformerShape, tmp_path: Path) -> None:
+    spec, weights = write(tiny, Scheme.INT4, tmp_path)
+    TARGET.write(replace(spec, token_ids=TokenIds(bos=None, eos=())), weights, tmp_path)
+    assert genai_tokens(tmp_path, prompt(tiny, 12), CONTEXT).size == CONTEXT
 
 
 def test_unsupported_sdk_versions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:

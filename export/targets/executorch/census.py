@@ -21,7 +21,7 @@ def observe(file: PteFile) -> Observed:
         if isinstance(call, schema.KernelCall):
             kernels[file.operator(call)] += 1
         else:
-            delegated.update(f"{XNNPACK}:{node.kind}" for node in file.graphs[call.delegate_index])
+            delegated.update(f"{XNNPACK}:{node.kind}" for node in file.graphs[call.delegate_index].nodes)
     step = _single_token_calls(file)
     states = [call.args[1] for call in step if isinstance(call, schema.KernelCall) and _is(file, call, UPDATE_CACHE)]
     decoder = len(file.plan.inputs) > 1
@@ -63,7 +63,7 @@ def _attention(file: PteFile, step: list[schema.KernelCall | schema.DelegateCall
     if any(isinstance(call, schema.KernelCall) and _is(file, call, SDPA) for call in step):
         return SDPA
     graphs = (file.graphs[call.delegate_index] for call in step if isinstance(call, schema.DelegateCall))
-    return XNNPACK_ATTENTION if any(node.kind == "Softmax" for graph in graphs for node in graph) else ""
+    return XNNPACK_ATTENTION if any(node.kind == "Softmax" for graph in graphs for node in graph.nodes) else ""
 
 
 def _is(file: PteFile, call: schema.KernelCall, name: str) -> bool:

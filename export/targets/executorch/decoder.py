@@ -174,14 +174,16 @@ class DecoderWriter(SegmentedBuilder):
 
     def _metadata(self) -> Metadata:
         """Methods that ExecuTorch's text runner asks a program for."""
+        tokens = self._spec.token_ids
+        # Without these two methods the runner takes the tokenizer's own.
+        special = {"get_bos_id": tokens.bos, "get_eos_ids": tokens.eos or None}
         return {
             "get_max_seq_len": self._chunk,
             "get_max_context_len": self._spec.options.max_context,
             "get_vocab_size": self._shape.vocab_size,
             "get_n_layers": self._shape.num_passes,
-            "get_bos_id": self._spec.token_ids.bos,
-            "get_eos_ids": self._spec.token_ids.eos,
             "use_kv_cache": True,
             "use_sdpa_with_kv_cache": True,
             "enable_dynamic_shape": True,
+            **{name: value for name, value in special.items() if value is not None},
         }

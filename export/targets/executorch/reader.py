@@ -2,6 +2,8 @@
 
 import json
 import re
+import struct
+import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,9 +23,12 @@ from export.quantizers import QuantizedTensor
 from export.targets.base import StoredTensor
 from export.targets.executorch.constants import unpack_scales, unpack_values
 from export.targets.executorch.schema_pin import executorch_root
+from models.errors import UserError
 
 HEADER_OFFSET = 8  # ExecuTorch's extended header lies behind the flatbuffer's root offset and magic
 XNNPACK_SCHEMA = "backends/xnnpack/serialization/schema.fbs"
+# What the parsers of damaged bytes raise.
+_PARSE_ERRORS = (ValueError, LookupError, TypeError, struct.error, subprocess.CalledProcessError)
 _BITS = {"xnn_datatype_fp32": 32, "xnn_datatype_qcint8": 8, "xnn_datatype_qbint4": 4}
 
 
@@ -53,12 +58,38 @@ class StoredMatrix:
         return QuantizedTensor(unpack_values(values, self.bits, last - first), scales, self.bits)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """One operator of a delegate graph. `kind` is XNNPACK's name without its prefix."""
+    """One operator of a delegate graph.
+
+    Attributes:
+        kind: XNNPACK's name without its prefix.
+        inputs: numbers of the values that it reads.
+        output: number of the value that it computes.
+        constants: those of its inputs that are stored.
+    """
 
     kind: str
+    inputs: tuple[int, ...]
+    output: int
     constants: tuple[StoredMatrix, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A delegate graph.
+
+    Attributes:
+        nodes: operators in their order.
+        arguments: position of an outside value among a call's arguments, by its number.
+    """
+
+    nodes: list[Node]
+    arguments: dict[int, int]
+
+    def readers(self, node: Node) -> set[str]:
+        """Kinds of the operators that read what `node` computes."""
+        return {other.kind for other in self.nodes if node.output in other.inputs}
 
 
 @dataclass
@@ -67,22 +98,31 @@ class PteFile:
 
     Attributes:
         plan: the method `forward`.
-        graphs: the operators of each delegate.
+        graphs: one per delegate.
+
+    Raises:
+        UserError: the file is missing or damaged.
     """
 
     path: Path
     plan: schema.ExecutionPlan = field(init=False)
-    graphs: list[list[Node]] = field(init=False)
+    graphs: list[Graph] = field(init=False)
 
     def __post_init__(self) -> None:
+        header = read_header(self.path)
         self._data = np.memmap(self.path, np.uint8, mode="r")
-        header = _ExtendedHeader.from_bytes(self._data[HEADER_OFFSET:][: _ExtendedHeader.NUM_HEAD_BYTES].tobytes())
         self._base = header.segment_base_offset
+        try:
+            self._parse(header)
+        except _PARSE_ERRORS as error:
+            raise UserError(f"{self.path}: not a whole ExecuTorch program ({error}); write it again") from error
+
+    def _parse(self, header: _ExtendedHeader) -> None:
         self._program = _flatbuffer_to_program(self._data[: header.program_size].tobytes())
         self._named = {entry.key: entry.segment_index for entry in self._program.named_data or []}
-        self.plan = next(plan for plan in self._program.execution_plan if plan.name == "forward")
+        (self.plan,) = (plan for plan in self._program.execution_plan if plan.name == "forward")
         payloads = [self._segment(delegate.processed.index).tobytes() for delegate in self.plan.delegates]
-        self.graphs = [self._nodes(graph) for graph in _graphs(payloads)]
+        self.graphs = [Graph(self._nodes(graph), _arguments(graph)) for graph in _graphs(payloads)]
 
     def calls(self) -> list[schema.KernelCall | schema.DelegateCall]:
         """All calls of `forward` in the order of the program, those of both sides of a branch included."""
@@ -97,7 +137,8 @@ class PteFile:
     def tensor(self, value: int) -> schema.Tensor:
         """Description of a tensor of the program."""
         tensor = self.plan.values[value].val
-        assert isinstance(tensor, schema.Tensor)
+        if not isinstance(tensor, schema.Tensor):
+            raise UserError(f"{self.path}: value {value} is used as a tensor and is none; write the artifact again")
         return tensor
 
     def constant(self, value: int) -> np.ndarray:
@@ -120,16 +161,42 @@ class PteFile:
         nodes: list[Node] = []
         for node in graph["xnodes"]:
             fields: dict[str, Any] = node["xnode_union"]
-            ids = [fields[name] for name in ("input1_id", "input2_id", "filter_id", "bias_id") if name in fields]
-            found = [constants[number] for number in ids if number < len(constants)]
+            names = [name for name in fields if name.endswith("_id") and name != "output_id"]
+            inputs = tuple(fields[name] for name in names if fields[name] < len(constants))  # larger: not used
+            found = (constants[number] for number in inputs)
             kind = str(node["xnode_union_type"]).removeprefix("XNN")
-            nodes.append(Node(kind, tuple(constant for constant in found if constant is not None)))
+            stored = tuple(constant for constant in found if constant is not None)
+            nodes.append(Node(kind, inputs, fields["output_id"], stored))
         return nodes
 
     def _blob(self, entry: dict[str, Any]) -> np.ndarray:
         if not entry["named_key"]:
             return np.empty(0, np.uint8)
         return self._segment(self._named[entry["named_key"]])
+
+
+def read_header(path: Path) -> _ExtendedHeader:
+    """ExecuTorch's header, after a check that the file is as long as it says; the runtime does not look.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise UserError(f"{path.parent}: no {path.name}; write the artifact again")
+    with path.open("rb") as stream:
+        head = stream.read(HEADER_OFFSET + _ExtendedHeader.NUM_HEAD_BYTES)[HEADER_OFFSET:]
+    size = path.stat().st_size
+    header = _ExtendedHeader.from_bytes(head.ljust(_ExtendedHeader.NUM_HEAD_BYTES, b"\0"))
+    expected = header.segment_base_offset + header.segment_data_size
+    if not header.is_valid() or size != expected:
+        found = f"{size} bytes, its header says {expected}" if header.is_valid() else "it has no ExecuTorch header"
+        raise UserError(f"{path}: not a whole ExecuTorch program ({found}); write it again")
+    return header
+
+
+def _arguments(graph: dict[str, Any]) -> dict[int, int]:
+    tensors = [value["xvalue_union"].get("tensor_value", value["xvalue_union"]) for value in graph["xvalues"]]
+    return {tensor["id_out"]: tensor["external_id"] for tensor in tensors if tensor["external_id"] < len(tensors)}
 
 
 def _constant(value: dict[str, Any], blobs: Sequence[np.ndarray]) -> StoredMatrix | None:

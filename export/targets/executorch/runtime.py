@@ -10,6 +10,8 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from export.targets.base import ExportOptions, check_call
+from export.targets.executorch.reader import read_header
 from export.targets.executorch.schema_pin import executorch_root
 
 
@@ -22,21 +24,29 @@ class Module(Protocol):
 
 
 def load(path: Path, num_threads: int) -> Module:
-    """Load a program. The thread pool belongs to the process: the last call decides for all programs."""
+    """Load a program. The thread pool belongs to the process: the last call decides for all programs.
+
+    Raises:
+        UserError: the file is missing or damaged.
+    """
     from executorch.extension.pybindings import portable_lib
 
     _load_operators(executorch_root())
     portable_lib._unsafe_reset_threadpool(num_threads)  # pyright: ignore[reportPrivateUsage]
+    read_header(path)
     return portable_lib._load_for_executorch(str(path))  # pyright: ignore[reportPrivateUsage]
 
 
 class ExecuTorchLanguageModel:
     """Implements `export.targets.base.LanguageModel`."""
 
-    def __init__(self, module: Module) -> None:
+    def __init__(self, module: Module, options: ExportOptions) -> None:
         self._module = module
+        self._options = options
 
     def forward(self, tokens: np.ndarray, position: int) -> np.ndarray:
+        # The kernels do not look: no tokens would end the process, a negative position overwrite the cache.
+        check_call(tokens, position, self._options)
         inputs = [torch.from_numpy(np.ascontiguousarray(tokens))[None], torch.tensor([position])]
         return self._module.forward(inputs)[0][0].numpy()
 

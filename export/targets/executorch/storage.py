@@ -13,10 +13,11 @@ from models.tensors import Role, TensorSpec, tensors
 KV_BITS = 32
 SEGMENT_ALIGNMENT = 128
 # Serialised graphs and instructions, measured: for a decoder, for one executed block, for its q and k norms if it has
-# them; for a ReLU network and for one of its layers.
+# them, for a block whose graph equals another's; for a ReLU network and for one of its layers.
 FILE_BYTES = 10_000
 PASS_BYTES = 8_500
 QK_NORM_BYTES = 2_600
+REPEATED_PASS_BYTES = 1_200
 NETWORK_BYTES, LINEAR_BYTES = 1_200, 870
 
 
@@ -44,7 +45,10 @@ def file_bytes(spec: ExportSpec) -> int:
     if shape.tie_embeddings:
         total += form[Role.HEAD].num_bytes(shape.vocab_size, shape.hidden_size)
     total += 2 * spec.options.max_context * shape.head_dim * 4
-    return total + FILE_BYTES + shape.num_passes * (PASS_BYTES + QK_NORM_BYTES * shape.qk_norm)
+    # Between the first and the last pass of a layer all graphs are equal; equal payloads are stored once.
+    distinct = shape.num_layers * min(shape.layer_repeats, 2)
+    graphs = distinct * (PASS_BYTES + QK_NORM_BYTES * shape.qk_norm)
+    return total + FILE_BYTES + graphs + (shape.num_passes - distinct) * REPEATED_PASS_BYTES
 
 
 def _tensor_bytes(tensor: TensorSpec, form: WeightFormat) -> int:

@@ -12,14 +12,15 @@ from executorch.exir import schema
 
 from export.quantizers import QuantizedTensor
 from export.targets.base import StoredTensor
-from export.targets.executorch.reader import Node, PteFile, StoredMatrix
+from export.targets.executorch.reader import Graph, Node, PteFile, StoredMatrix
+from export.targets.executorch.stored_rope import stored_rope
 from models.decoder import walk_decoder
 from models.errors import UserError
 from models.mlp import walk_mlp
 from models.shape import Shape, TransformerShape
 from models.tensors import tensors
 
-FILTER, SCALE = "FullyConnected", "Multiply"
+FILTER, SCALE, SIGMOID = "FullyConnected", "Multiply", "Sigmoid"
 
 
 class Load(Protocol):
@@ -31,7 +32,7 @@ class Load(Protocol):
 
 
 def stored_weights(file: PteFile, shape: Shape) -> Iterator[tuple[str, StoredTensor]]:
-    """Name and content of every stored weight; one tensor is in memory at a time.
+    """Name and content of every stored weight, then of the rotary tables; one tensor is in memory at a time.
 
     Raises:
         UserError: the graph is not that of `shape`.
@@ -45,6 +46,8 @@ def stored_weights(file: PteFile, shape: Shape) -> Iterator[tuple[str, StoredTen
     walk.end()
     for name, load in walk.entries:
         yield name, load()
+    if isinstance(shape, TransformerShape):
+        yield from stored_rope(file)
 
 
 class _WeightWalk:
@@ -55,7 +58,7 @@ class _WeightWalk:
         self.file = file
         self._specs = {spec.name: spec for spec in tensors(shape)}
         self._nodes = _nodes_with_weights(file)
-        self._seen: set[tuple[str, int]] = set()
+        self._seen: set[tuple[str, int, int]] = set()
 
     def linear(self, x: None, weights: tuple[str, ...], biases: tuple[str, ...]) -> None:
         self.take(FILTER, weights, biases)
@@ -64,14 +67,24 @@ class _WeightWalk:
         """Check that the walk used every weight of the graph."""
         left = next(self._nodes, None)
         if left is not None:
-            raise UserError(f"{self.file.path.name}: a {left.kind} follows where the graph should end")
+            raise UserError(f"{self.file.path.name}: a {left[0].kind} follows where the graph should end")
 
     def take(self, kind: str, *packs: Sequence[str]) -> None:
         """The next operator: its constants are `packs`, each a list of tensors one below the other."""
-        node = next(self._nodes, None)
+        self.record(self.next_node(packs[0][0])[0], kind, *packs)
+
+    def next_node(self, name: str) -> tuple[Node, Graph]:
+        """The next operator with weights, which should have `name`, and the graph it stands in."""
+        found = next(self._nodes, None)
+        if found is None:
+            raise UserError(f"{self.file.path.name}: nothing where {name} belongs")
+        return found
+
+    def record(self, node: Node, kind: str, *packs: Sequence[str]) -> None:
+        """Note that the constants of `node` are `packs`."""
         packs = tuple(pack for pack in packs if pack)
-        if node is None or node.kind != kind or len(node.constants) != len(packs):
-            found = "nothing" if node is None else f"a {node.kind} with {len(node.constants)} constants"
+        if node.kind != kind or len(node.constants) != len(packs):
+            found = f"a {node.kind} with {len(node.constants)} constants"
             raise UserError(f"{self.file.path.name}: {found} where {packs[0][0]} belongs")
         for constant, pack in zip(node.constants, packs, strict=True):
             self._split(constant, pack)
@@ -84,7 +97,8 @@ class _WeightWalk:
         first = 0
         for spec in specs:
             # Layers that share weights refer to the same bytes; only the first use is listed.
-            place = (spec.name, constant.values.ctypes.data)
+            scales = 0 if constant.scales is None else constant.scales.ctypes.data
+            place = (spec.name, constant.values.ctypes.data, scales)
             if place not in self._seen:
                 self._seen.add(place)
                 self.entries.append((spec.name, partial(constant.load, first, first + spec.rows)))
@@ -114,8 +128,13 @@ class _DecoderWalk(_WeightWalk):
                 self.norm(qkv, name)
 
     def swiglu(self, x: None, gate: str, up: str) -> None:
-        self.linear(x, (gate,), ())
-        self.linear(x, (up,), ())
+        pair = [self.next_node(name) for name in (gate, up)]
+        gates = [node for node, graph in pair if SIGMOID in graph.readers(node)]
+        ups = [node for node, _ in pair if node not in gates]
+        if len(gates) != 1:
+            raise UserError(f"{self.file.path.name}: {len(gates)} matrices feed a sigmoid where {gate} belongs, not 1")
+        self.record(gates[0], FILTER, (gate,))
+        self.record(ups[0], FILTER, (up,))
 
     def last_token(self, x: None) -> None:
         """No weights."""
@@ -143,10 +162,10 @@ class _MlpWalk(_WeightWalk):
         """No weights."""
 
 
-def _nodes_with_weights(file: PteFile) -> Iterator[Node]:
+def _nodes_with_weights(file: PteFile) -> Iterator[tuple[Node, Graph]]:
     """Matrices and norm weights in the order of the calls. A delegate without a matrix (attention) has no weights."""
     for call in file.calls():
         if isinstance(call, schema.DelegateCall):
-            nodes = file.graphs[call.delegate_index]
-            if any(node.kind == FILTER for node in nodes):
-                yield from (node for node in nodes if node.kind in (FILTER, SCALE) and node.constants)
+            graph = file.graphs[call.delegate_index]
+            if any(node.kind == FILTER for node in graph.nodes):
+                yield from ((node, graph) for node in graph.nodes if node.kind in (FILTER, SCALE) and node.constants)

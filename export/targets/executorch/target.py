@@ -85,7 +85,7 @@ class ExecuTorchTarget:
     def open_language_model(self, spec: ExportSpec, folder: Path, num_threads: int) -> LanguageModel:
         from export.targets.executorch.runtime import ExecuTorchLanguageModel, load
 
-        return ExecuTorchLanguageModel(load(folder / MODEL_FILE, num_threads))
+        return ExecuTorchLanguageModel(load(folder / MODEL_FILE, num_threads), spec.options)
 
     def open_network(self, spec: ExportSpec, folder: Path, num_threads: int) -> Network:
         from export.targets.executorch.runtime import ExecuTorchNetwork, load

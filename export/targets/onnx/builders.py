@@ -5,7 +5,7 @@ import numpy as np
 from export.targets.base import ExportSpec
 from export.targets.onnx.graph import INT32, Attribute, GraphWriter
 from export.targets.onnx.matrices import Matrices
-from models.rope import rope_tables
+from models.rope import ROPE_COS, ROPE_SIN, rope_tables
 from models.shape import MlpShape, TransformerShape
 
 CACHE_PARTS = ("key", "value")
@@ -22,26 +22,26 @@ def present_name(cache: int, part: str) -> str:
 
 
 class OnnxDecoder:
-    """Builds the decoder under onnxruntime-genai's names: [batch, sequence] ids in, [batch, 1, V] logits out."""
+    """Builds the decoder under onnxruntime-genai's names: [1, sequence] ids in, [1, 1, V] logits out."""
 
     def __init__(self, spec: ExportSpec, graph: GraphWriter, matrices: Matrices) -> None:
         assert isinstance(spec.shape, TransformerShape)
         self._shape = spec.shape
         self._graph = graph
         self._matrices = matrices
-        self._tokens = graph.input("input_ids", np.int64, ["batch_size", "sequence_length"])
-        mask = graph.input("attention_mask", np.int64, ["batch_size", "total_sequence_length"])
+        self._tokens = graph.input("input_ids", np.int64, [1, "sequence_length"])
+        mask = graph.input("attention_mask", np.int64, [1, "total_sequence_length"])
         self._last_key, self._total = self._lengths(mask)
         self._rope = [
-            graph.weight(f"rope.{name}", graph.write(table), table.shape)
-            for name, table in zip(("cos", "sin"), rope_tables(spec.shape, spec.options.max_context), strict=True)
+            graph.weight(name, graph.write(table), table.shape)
+            for name, table in zip((ROPE_COS, ROPE_SIN), rope_tables(spec.shape, spec.options.max_context), strict=True)
         ]
 
     def embed(self, table: str) -> str:
         return self._matrices.lookup(table, self._tokens)
 
     def norm(self, x: str, weight: str) -> str:
-        # Registered in the standard domain by ONNX Runtime although ONNX does not define it.
+        # ONNX Runtime registers it in the standard domain, which ONNX does not know: onnx.checker's only complaint.
         attributes: dict[str, Attribute] = {"axis": -1, "epsilon": self._shape.norm_eps, "stash_type": 1}
         return self._graph.node("SimplifiedLayerNormalization", [x, self._matrices.vector(weight)], attributes)
 
@@ -80,14 +80,14 @@ class OnnxDecoder:
 
     def finish(self, logits: str) -> None:
         self._graph.rename_last(logits, "logits")
-        self._graph.output("logits", np.float32, ["batch_size", 1, self._shape.vocab_size])
+        self._graph.output("logits", np.float32, [1, 1, self._shape.vocab_size])
 
     def _cache(self, cache: int) -> tuple[list[str], list[str]]:
         """Declare one cache; past and present have the same length when they share a buffer."""
         shape, graph = self._shape, self._graph
 
         def size(length: str) -> list[int | str]:
-            return ["batch_size", shape.num_kv_heads, f"{length}_sequence_length", shape.head_dim]
+            return [1, shape.num_kv_heads, f"{length}_sequence_length", shape.head_dim]
 
         past = [graph.input(past_name(cache, part), np.float32, size("past")) for part in CACHE_PARTS]
         present = [graph.output(present_name(cache, part), np.float32, size("total")) for part in CACHE_PARTS]

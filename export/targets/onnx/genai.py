@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from export.targets.base import ExportSpec
+from export.targets.base import ExportSpec, TokenIds
 from export.targets.onnx.formats import GENAI_FILE, MODEL_FILE
 from models.shape import TransformerShape
 
@@ -11,14 +11,11 @@ from models.shape import TransformerShape
 def write_genai_config(spec: ExportSpec, folder: Path) -> None:
     """Write the file. Greedy search, one buffer for past and present keys."""
     assert isinstance(spec.shape, TransformerShape)
-    tokens = spec.token_ids
     config = {
         "model": {
             # onnxruntime-genai has one decoder loop for all of the Llama family; the graph says what differs.
             "type": "llama",
-            "bos_token_id": tokens.bos,
-            "eos_token_id": list(tokens.eos),
-            "pad_token_id": tokens.eos[0],
+            **_special_tokens(spec.token_ids),
             "context_length": spec.options.max_context,
             "vocab_size": spec.shape.vocab_size,
             "decoder": _decoder(spec.shape),
@@ -32,6 +29,16 @@ def write_genai_config(spec: ExportSpec, folder: Path) -> None:
         },
     }
     (folder / GENAI_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def _special_tokens(tokens: TokenIds) -> dict[str, object]:
+    """onnxruntime-genai refuses null: what a checkpoint lacks is left out."""
+    ids: dict[str, object] = {"eos_token_id": list(tokens.eos)}
+    if tokens.bos is not None:
+        ids["bos_token_id"] = tokens.bos
+    if tokens.eos:
+        ids["pad_token_id"] = tokens.eos[0]
+    return ids
 
 
 def _decoder(shape: TransformerShape) -> dict[str, object]:

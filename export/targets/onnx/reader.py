@@ -13,6 +13,7 @@ from export.targets.onnx.model_file import ModelFile, Node, Place
 from models.decoder import walk_decoder
 from models.errors import UserError
 from models.mlp import walk_mlp
+from models.rope import ROPE_COS, ROPE_SIN
 from models.shape import MlpShape, Shape
 from models.tensors import tensors
 
@@ -70,11 +71,13 @@ class _Reader:
         for name in names:
             rows, columns = self._specs[name].rows, self._specs[name].columns or 1
             self.expect(columns == place.columns, f"{name} has {place.columns} columns, not {columns}")
-            found = _Rows(place, first, rows)
-            # Shared layers and a tied head come here again: they must read the very same bytes.
-            self.expect(self.found.setdefault(name, found) == found, f"{name} is stored more than once")
+            self.keep(name, _Rows(place, first, rows))
             first += rows
         self.expect(first == place.rows, f"{' + '.join(names)} has {place.rows} rows, not {first}")
+
+    def keep(self, name: str, rows: _Rows) -> None:
+        # Shared layers, a tied head and the rotary tables come here again: they must read the very same bytes.
+        self.expect(self.found.setdefault(name, rows) == rows, f"{name} is stored more than once")
 
     def expect(self, condition: bool, problem: str) -> None:
         if not condition:
@@ -117,6 +120,9 @@ class _DecoderReader(_Reader):
         node = self.file.only_consumer(queries, "GroupQueryAttention")
         inputs += tuple(past_name(cache, part) for part in CACHE_PARTS)
         self.expect(node.inputs[:5] == inputs, f"the attention after {qkv} does not read cache {cache} as it should")
+        for name, table in zip((ROPE_COS, ROPE_SIN), node.inputs[7:9], strict=True):
+            place = self.file.floats(table)
+            self.keep(name, _Rows(place, 0, place.rows))
         return node.outputs[0]
 
     def swiglu(self, x: str, gate: str, up: str) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
-from export.targets.base import ExportSpec
+from export.targets.base import ExportSpec, check_call
 from export.targets.onnx.builders import CACHE_PARTS, past_name, present_name
 from export.targets.onnx.formats import MODEL_FILE
 from models.errors import UserError
@@ -20,12 +20,12 @@ class OnnxLanguageModel:
     def __init__(self, spec: ExportSpec, folder: Path, num_threads: int) -> None:
         assert isinstance(spec.shape, TransformerShape)
         shape = spec.shape
-        self._max_context = spec.options.max_context
+        self._options = spec.options
         self._session = _open(folder, num_threads)
         self._binding = self._session.io_binding()
         # These arrays are the runtime's own memory: ONNX Runtime binds CPU arrays without copying them.
         self._logits = np.zeros((1, 1, shape.vocab_size), np.float32)
-        self._mask = np.ones((1, self._max_context), np.int64)
+        self._mask = np.ones((1, self._options.max_context), np.int64)
         self._tokens = np.zeros((1, 0), np.int64)
         self._caches: list[ort.OrtValue] = []
         self._binding.bind_ortvalue_output("logits", ort.OrtValue.ortvalue_from_numpy(self._logits))
@@ -37,21 +37,19 @@ class OnnxLanguageModel:
         """Run int64 [T] tokens from `position` on; see `export.targets.base.LanguageModel`.
 
         Raises:
-            UserError: the tokens do not fit into the cache.
+            UserError: the tokens do not fit into one call or into the cache.
         """
-        end = position + tokens.size
-        if not (0 <= position < end <= self._max_context):
-            raise UserError(f"tokens: {tokens.size} at position {position} do not fit max_context {self._max_context}")
+        check_call(tokens, position, self._options)
         if tokens.size != self._tokens.size:
             self._tokens = np.empty((1, tokens.size), np.int64)
             self._bind_input("input_ids", self._tokens)
         self._tokens[0] = tokens
-        self._bind_input("attention_mask", self._mask[:, :end])
+        self._bind_input("attention_mask", self._mask[:, : position + tokens.size])
         self._session.run_with_iobinding(self._binding)
         return self._logits[0, 0]
 
     def _bind_cache(self, past: str, present: str, shape: TransformerShape) -> None:
-        size = (1, shape.num_kv_heads, self._max_context, shape.head_dim)
+        size = (1, shape.num_kv_heads, self._options.max_context, shape.head_dim)
         buffer = ort.OrtValue.ortvalue_from_numpy(np.zeros(size, np.float32))
         self._caches.append(buffer)
         self._binding.bind_ortvalue_input(past, buffer)
