@@ -1,6 +1,7 @@
 """The evaluator's operators on packages that coremltools wrote, against torch."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,71 @@ def test_attention_adds_a_mask_that_broadcasts_over_heads(tmp_path: Path) -> Non
     scores = torch.from_numpy(q) @ torch.from_numpy(k).transpose(-1, -2) / 4
     expected = torch.softmax(scores.masked_fill(torch.from_numpy(mask) < 0, -torch.inf), -1) @ torch.from_numpy(v)
     np.testing.assert_allclose(found, expected.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_attention_scores_beyond_float16_are_not_hidden(tmp_path: Path) -> None:
+    def build(mb: Any, q: Any) -> Any:
+        return mb.scaled_dot_product_attention(query=q, key=q, value=q)
+
+    small, large = np.full((1, 1, 2, 16), 100, np.float16), np.full((1, 1, 2, 16), 200, np.float16)
+    fits, overflows = run(build, tmp_path, {"q": small}, {"q": large})  # scores of 40 000 and 160 000
+    np.testing.assert_array_equal(fits, small)
+    assert np.isnan(overflows).all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"), [("fp16", np.float16([2048, -1.7])), ("int32", np.int32([2049, -1]))], ids=["fp16", "int32"]
+)
+def test_cast_rounds(dtype: str, expected: np.ndarray, tmp_path: Path) -> None:
+    (found,) = run(lambda mb, x: mb.cast(x=x, dtype=dtype), tmp_path, {"x": np.float32([2049, -1.7])})
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+# Each takes float32 `y` and, once the package is edited, float16 `x`.
+MIXED: dict[str, Build] = {
+    "add": lambda mb, x, y: mb.add(x=x, y=y),
+    "mul": lambda mb, x, y: mb.mul(x=x, y=y),
+    "matmul": lambda mb, x, y: mb.matmul(x=x, y=y),
+    "linear": lambda mb, x: mb.linear(x=x, weight=numbers(4, 4)),
+    "slice_update": lambda mb, x, y: mb.slice_update(x=x, update=y, begin=[0, 0, 0], end=[1, 4, 4]),
+    "scaled_dot_product_attention": lambda mb, x, y: mb.scaled_dot_product_attention(query=x, key=y, value=y),
+}
+
+
+@pytest.mark.parametrize(("kind", "build"), MIXED.items(), ids=MIXED.keys())
+def test_mixed_element_types_are_refused(kind: str, build: Build, tmp_path: Path) -> None:
+    """coremltools builds no such program: both inputs are float32 until the first one is declared float16."""
+    x = numbers(1, 4, 4)
+    load(build, tmp_path, {"x": x} if kind == "linear" else {"x": x, "y": x})
+    package = read_package(tmp_path / "op.mlpackage")
+    inputs = (replace(package.inputs[0], dtype="float16"), *package.inputs[1:])
+    with pytest.raises(UserError, match=f"{kind} result mixes element types: float16, float32"):
+        Evaluator(replace(package, inputs=inputs))
+
+
+def test_input_of_another_type_is_named(tmp_path: Path) -> None:
+    evaluator = load(lambda mb, x: mb.relu(x=x), tmp_path, {"x": X})
+    with pytest.raises(UserError, match="input x is float64, not float32"):
+        evaluator.predict({"x": X.astype(np.float64)})
+
+
+def test_slices_of_slices_of_a_state_stay_what_they_were(tmp_path: Path) -> None:
+    """Read in two steps before and after a write; only the last slice of a chain may outlive the write."""
+
+    def build(mb: Any, x: Any, state: Any) -> Any:
+        row = mb.slice_by_index(x=mb.read_state(input=state), begin=[1, 0], end=[2, 4])
+        old = mb.slice_by_index(x=row, begin=[0, 0], end=[1, 2])
+        new = mb.slice_update(x=mb.read_state(input=state), update=x, begin=[1, 0], end=[2, 4])
+        written = mb.coreml_update_state(state=state, value=new)
+        changed = mb.slice_by_index(x=mb.slice_by_index(x=written, begin=[1, 0], end=[2, 4]), begin=[0, 2], end=[1, 4])
+        late = mb.slice_by_index(x=row, begin=[0, 2], end=[1, 4])
+        return mb.concat(values=[old, late, changed], axis=1)
+
+    calls = [{"x": np.full((1, 4), value, np.float16)} for value in (1, 2)]
+    first, second = run(build, tmp_path, *calls, state=(2, 4))
+    np.testing.assert_array_equal(first, [[0, 0, 0, 0, 1, 1]])
+    np.testing.assert_array_equal(second, [[1, 1, 1, 1, 2, 2]])
 
 
 def test_each_result_is_rounded_to_its_declared_type(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor
 from export.targets.coreml.operators import INDEX_PARAMETERS, OPERATORS, plain, slice_by_index, slice_update
 from export.targets.coreml.package_reader import Argument, Operator, Package, Reference
 from export.targets.coreml.state_plan import plan_states
+from export.targets.coreml.type_check import check_types
 from export.targets.coreml.weight_file import Blob
 from models.errors import UserError
 
@@ -42,9 +43,14 @@ class _Step:
 
 
 class Evaluator:
-    """A loaded program with its states. Weights are dequantised once, here."""
+    """A loaded program with its states. Weights are dequantised once, here.
+
+    Raises:
+        UserError: the program has an operator that is not supported, or mixes element types.
+    """
 
     def __init__(self, package: Package) -> None:
+        check_types(package)
         self._package = package
         self._states = {
             state.name: torch.zeros([int(size) for size in state.shape], dtype=_torch_dtype(state.dtype))
@@ -60,11 +66,14 @@ class Evaluator:
         """Run the program once on inputs by name; states keep what it wrote.
 
         Raises:
-            UserError: an input is missing.
+            UserError: an input is missing or not of the declared type.
         """
         missing = [needed.name for needed in self._package.inputs if needed.name not in inputs]
         if missing:
             raise UserError(f"evaluator: input {missing[0]} is missing; given: {', '.join(inputs) or 'none'}")
+        for needed in self._package.inputs:
+            if inputs[needed.name].dtype != needed.dtype:
+                raise UserError(f"evaluator: input {needed.name} is {inputs[needed.name].dtype}, not {needed.dtype}")
         values: dict[str, Any] = {name: torch.from_numpy(array) for name, array in inputs.items()}
         for step in self._steps:
             self._execute(step, values)

@@ -10,8 +10,8 @@ from models.shape import MlpShape, TransformerShape
 MANIFEST_BYTES = 617
 # Bytes of the program, which is what coremltools 9.0 makes of this target's graph: measured on tiny twins. Names get a
 # little longer with their numbers, which is far below the gate's tolerance.
-DECODER_BYTES = 7_500
-PASS_BYTES = 13_150
+DECODER_BYTES = 8_800
+PASS_BYTES = 15_740
 QUANTIZED_PASS_BYTES = 710
 DECOMPOSED_BYTES = 1_150
 QK_NORM_BYTES = 3_220

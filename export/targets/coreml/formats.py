@@ -11,7 +11,9 @@ from models.tensors import EMBEDDING, Role, TensorSpec, tensors
 
 PACKAGE = "model.mlpackage"
 
-# Names of swift-transformers' stock contract for stateful models.
+# The names, types and ranks are those of swift-transformers' stateful models. Its stock generation loop does not run
+# this model all the same: it passes the whole prompt in one call and wants the logits of all its tokens, whereas a call
+# here takes at most prefill_chunk tokens and gives the logits of the last one.
 INPUT_IDS = "inputIds"
 CAUSAL_MASK = "causalMask"
 KEY_CACHE = "keyCache"
@@ -22,6 +24,15 @@ MLP_OUTPUT = "y"
 
 # What a host writes into the causal mask at hidden positions: finite, because fp16 turns -inf - -inf into NaN.
 MASKED = -30_000.0
+
+# How to call the model, written into the package beside the inputs.
+INPUT_IDS_DESCRIPTION = (
+    "[1,T]: the T tokens of this call, at most prefill_chunk; they follow the E - T tokens that the cache holds"
+)
+CAUSAL_MASK_DESCRIPTION = (
+    f"[1,1,T,E]: 0 where visible, {MASKED:.0f} where hidden; E = tokens in the cache after the call"
+)
+LOGITS_DESCRIPTION = "[1,1,V]: of the call's last token"
 
 
 def storage(spec: ExportSpec) -> Storage:

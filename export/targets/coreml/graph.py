@@ -63,6 +63,7 @@ class DecoderGraph:
         self._input_ids = input_ids
         self._states = (key_cache, value_cache)
         self._begin, self._end = self._positions(causal_mask)
+        self._cached_end = self._mb.concat(values=[[0, 0], self._end, [0]], axis=0)
         self._mask = self._grouped_mask(causal_mask)
         self._cos, self._sin = self._rope(spec.options.max_context)
 
@@ -108,10 +109,9 @@ class DecoderGraph:
         self.output = logits
 
     def _positions(self, causal_mask: Var) -> tuple[Var, Var]:
-        """First position of this call and the one after its last, as int32 [1]: the mask's sizes say both."""
-        sizes = self._mb.shape(x=causal_mask)
-        tokens = self._mb.slice_by_index(x=sizes, begin=[2], end=[3])
-        end = self._mb.slice_by_index(x=sizes, begin=[3], end=[4])
+        """First position of this call and the one after its last, as int32 [1]: E - T and E."""
+        tokens = self._mb.slice_by_index(x=self._mb.shape(x=self._input_ids), begin=[1], end=[2])
+        end = self._mb.slice_by_index(x=self._mb.shape(x=causal_mask), begin=[3], end=[4])
         return self._mb.sub(x=end, y=tokens), end
 
     def _grouped_mask(self, causal_mask: Var) -> Var:
@@ -124,10 +124,14 @@ class DecoderGraph:
         """Cosine and sine of this call's positions, [T, H]; the sine has the sign of the half it is added to."""
         cos, sin = rope_tables(self.shape, max_context)
         begin = self._mb.concat(values=[self._begin, [0]], axis=0)
-        end = self._mb.concat(values=[self._end, [self.shape.head_dim]], axis=0)
+        end = self._mb.concat(values=[self._end, [0]], axis=0)
         tables = (np.concatenate([cos, cos], 1), np.concatenate([-sin, sin], 1))
         dtype = self._weights.dtype
-        cos_TH, sin_TH = (self._mb.slice_by_index(x=table.astype(dtype), begin=begin, end=end) for table in tables)
+        # Masked, so that H stays a number in the program.
+        whole = {"begin_mask": [False, True], "end_mask": [False, True]}
+        cos_TH, sin_TH = (
+            self._mb.slice_by_index(x=table.astype(dtype), begin=begin, end=end, **whole) for table in tables
+        )
         return cos_TH, sin_TH
 
     def _rotate(self, x: Var) -> Var:
@@ -145,8 +149,18 @@ class DecoderGraph:
             narrow = self._cast(update, "fp16")
             updated = mb.slice_update(x=mb.read_state(input=state), update=narrow, begin=begin, end=end)
             updated = mb.coreml_update_state(state=state, value=updated)
-            found.append(self._cast(mb.slice_by_index(x=updated, begin=[cache, 0, 0, 0], end=end), self._dtype))
+            found.append(self._cast(self._read(updated, cache), self._dtype))
         return found
+
+    def _read(self, state: Var, cache: int) -> Var:
+        """[1, M, E, H]. In two steps, so that E is the only dimension the program does not know."""
+        mask = [False, True, True, True]
+        layer = self._mb.slice_by_index(
+            x=state, begin=[cache, 0, 0, 0], end=[cache + 1, 0, 0, 0], begin_mask=mask, end_mask=mask
+        )
+        return self._mb.slice_by_index(
+            x=layer, begin=[0] * 4, end=self._cached_end, begin_mask=[True] * 4, end_mask=[True, True, False, True]
+        )
 
     def _attend(self, q_1NTH: Var, k_1MEH: Var, v_1MEH: Var) -> Var:
         """The G heads that share a kv head become rows of one attention, so that no key or value is repeated."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from export.targets.base import ExportSpec
+from export.targets.base import ExportSpec, check_call
 from export.targets.coreml.evaluator import Evaluator
 from export.targets.coreml.formats import (
     CAUSAL_MASK,
@@ -73,13 +73,8 @@ class CoreMLLanguageModel:
 
     def forward(self, tokens: np.ndarray, position: int) -> np.ndarray:
         """See `LanguageModel`."""
-        count, end = tokens.size, position + tokens.size
-        if not 1 <= count <= self._options.prefill_chunk or end > self._options.max_context:
-            raise UserError(
-                f"{count} tokens at position {position}: this model takes 1 to {self._options.prefill_chunk} a call "
-                f"and {self._options.max_context} in all"
-            )
-        mask = np.triu(np.full((count, end), MASKED, np.float16), position + 1)
+        check_call(tokens, position, self._options)
+        mask = np.triu(np.full((tokens.size, position + tokens.size), MASKED, np.float16), position + 1)
         inputs = {INPUT_IDS: tokens.astype(np.int32)[None], CAUSAL_MASK: mask[None, None]}
         return self._predictor.predict(inputs)[LOGITS].astype(np.float32).reshape(-1)
 

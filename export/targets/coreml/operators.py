@@ -11,6 +11,9 @@ from torch.nn import functional
 
 from models.errors import UserError
 
+# Element types that `cast` can make, with numpy's and torch's names for them.
+CAST_DTYPES = {"fp16": "float16", "fp32": "float32", "int32": "int32"}
+
 Result = Tensor | Sequence[Tensor]
 # Numbers in the program arrive as tensors if they are results, else as plain Python values (see `evaluator`).
 Sizes = Sequence[int]
@@ -29,9 +32,14 @@ def matmul(x: Tensor, y: Tensor, transpose_x: bool = False, transpose_y: bool = 
 
 
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None) -> Tensor:
-    """softmax(query @ key.T / sqrt(head size) + mask) @ value."""
-    mask = attn_mask if attn_mask is None or attn_mask.dtype == torch.bool else attn_mask.float()
-    return functional.scaled_dot_product_attention(query.float(), key.float(), value.float(), attn_mask=mask)
+    """softmax(query @ key.T / sqrt(head size) + mask) @ value; the scaled scores are rounded to the query's type.
+
+    The runtime may hold scores in that type: one that it cannot hold must end up infinite here too.
+    """
+    scaled = query.float() * query.shape[-1] ** -0.5
+    scores = (scaled @ key.float().transpose(-1, -2)).to(query.dtype).float()
+    masked = scores if attn_mask is None else scores + attn_mask.float()
+    return torch.softmax(masked, -1) @ value.float()
 
 
 def softmax(x: Tensor, axis: int = -1) -> Tensor:
@@ -152,9 +160,8 @@ def silu(x: Tensor) -> Tensor:
 
 
 def cast(x: Tensor, dtype: str) -> Tensor:
-    """`x`: the evaluator converts every result to its declared type, which here is `dtype`."""
-    del dtype
-    return x
+    """`x` as `dtype`, in MIL's short names."""
+    return x.to(getattr(torch, CAST_DTYPES[dtype]))
 
 
 def shape(x: Tensor) -> Tensor:

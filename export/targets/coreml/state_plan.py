@@ -13,7 +13,8 @@ class StatePlan:
     Attributes:
         aliased_reads: `read_state` that may hand out the state itself: nothing reads the result after the next change.
         in_place_updates: `slice_update` that may write into the state: its result goes back there and nowhere else.
-        copying_slices: `slice_by_index` of a state's own memory, which must not return a view of it.
+        copying_slices: `slice_by_index` of a state's own memory that must not return a view of it. Only a slice that
+            nothing but other slices read, before the state next changes, may: the last one of a chain copies.
     """
 
     aliased_reads: frozenset[int]
@@ -39,14 +40,26 @@ def plan_states(operators: Sequence[Operator]) -> StatePlan:
     }
     changes = {**updates, **{i: _name(op, "input") for i, op in enumerate(operators) if op.kind == "write_state"}}
     aliased = frozenset(read for read, state in reads.items() if _unseen(operators, users, changes, read, state))
-    alias_names = {operators[read].outputs[0] for read in aliased}
-    in_place = frozenset(index for index in updates if _name(operators[index], "x") in alias_names)
-    slices = frozenset(
-        index
-        for index, operator in enumerate(operators)
-        if operator.kind == _SLICE and _name(operator, "x") in alias_names
-    )
-    return StatePlan(aliased, in_place, slices)
+    aliases = {operators[read].outputs[0]: reads[read] for read in aliased}
+    in_place = frozenset(index for index in updates if _name(operators[index], "x") in aliases)
+    return StatePlan(aliased, in_place, _copying_slices(operators, users, changes, aliases))
+
+
+def _copying_slices(
+    operators: Sequence[Operator], users: dict[str, list[int]], changes: dict[int, str], aliases: dict[str, str]
+) -> frozenset[int]:
+    """Ends of the chains of slices that start at `aliases`, which are names of a state's memory with that state's."""
+    views, copying = dict(aliases), set[int]()
+    for index, operator in enumerate(operators):
+        if operator.kind != _SLICE or (state := views.get(_name(operator, "x"))) is None:
+            continue
+        consumers = users.get(operator.outputs[0], [])
+        sliced_only = bool(consumers) and all(operators[user].kind == _SLICE for user in consumers)
+        if sliced_only and _unseen(operators, users, changes, index, state):
+            views[operator.outputs[0]] = state
+        else:
+            copying.add(index)
+    return frozenset(copying)
 
 
 def _returns_to(operators: Sequence[Operator], users: dict[str, list[int]], source: dict[str, str], index: int) -> bool:
@@ -60,11 +73,11 @@ def _returns_to(operators: Sequence[Operator], users: dict[str, list[int]], sour
 
 
 def _unseen(
-    operators: Sequence[Operator], users: dict[str, list[int]], changes: dict[int, str], read: int, state: str
+    operators: Sequence[Operator], users: dict[str, list[int]], changes: dict[int, str], view: int, state: str
 ) -> bool:
-    """Whether the value of `read` is dead when its state next changes."""
-    next_change = min((index for index, changed in changes.items() if changed == state and index > read), default=None)
-    consumers = users.get(operators[read].outputs[0], [])
+    """Whether the result of operator `view`, which is memory of `state`, is dead when that state next changes."""
+    next_change = min((index for index, changed in changes.items() if changed == state and index > view), default=None)
+    consumers = users.get(operators[view].outputs[0], [])
     if next_change is not None and any(index > next_change for index in consumers):
         return False
     return all(operators[index].kind == _SLICE or index == next_change for index in consumers)

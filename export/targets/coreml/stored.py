@@ -11,8 +11,10 @@ from export.targets.base import ExportSpec, StoredTensor
 from export.targets.coreml.formats import tensor_formats
 from export.targets.coreml.package_reader import Argument, Operator, Package, Reference
 from export.targets.coreml.placement import Consumer, Use, weight_uses
+from export.targets.coreml.stored_rope import stored_rope
 from export.targets.coreml.weight_file import Blob
 from models.errors import UserError
+from models.shape import TransformerShape
 
 # The parameter through which each consumer reads its weight.
 OPERAND = {Consumer.GATHER: "x", Consumer.LINEAR: "weight", Consumer.NORM: "y"}
@@ -27,7 +29,7 @@ class _Constant:
 
 
 def stored_tensors(spec: ExportSpec, package: Package) -> Iterator[tuple[str, StoredTensor]]:
-    """Every weight once, at its first use.
+    """Every weight once, at its first use; then a decoder's rotary tables.
 
     Raises:
         UserError: the program does not read weights where the spec's graph does, or reads one weight from two places.
@@ -46,6 +48,8 @@ def stored_tensors(spec: ExportSpec, package: Package) -> Iterator[tuple[str, St
                 raise UserError(f"model.mlpackage: {' + '.join(names)} is stored twice, with separate numbers")
             if not known:
                 yield from _split(names, [rows[name] for name in names], _load(package, constant))
+    if isinstance(spec.shape, TransformerShape):
+        yield from stored_rope(package)
 
 
 def _constants(package: Package) -> dict[str, _Constant]:

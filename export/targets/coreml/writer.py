@@ -10,9 +10,12 @@ from export.quantization import Scheme
 from export.targets.base import ExportSpec
 from export.targets.coreml.formats import (
     CAUSAL_MASK,
+    CAUSAL_MASK_DESCRIPTION,
     INPUT_IDS,
+    INPUT_IDS_DESCRIPTION,
     KEY_CACHE,
     LOGITS,
+    LOGITS_DESCRIPTION,
     MLP_INPUT,
     MLP_OUTPUT,
     PACKAGE,
@@ -24,6 +27,12 @@ from models.decoder import walk_decoder
 from models.mlp import walk_mlp
 from models.shape import MlpShape, TransformerShape
 from models.weights import WeightSource
+
+DESCRIPTIONS = {
+    INPUT_IDS: INPUT_IDS_DESCRIPTION,
+    CAUSAL_MASK: CAUSAL_MASK_DESCRIPTION,
+    LOGITS: LOGITS_DESCRIPTION,
+}
 
 
 def write_package(spec: ExportSpec, weights: WeightSource, folder: Path) -> None:
@@ -90,10 +99,13 @@ def _finish_model(spec: ExportSpec, path: Path) -> None:
     model = load_sdk().model_proto.Model.FromString(path.read_bytes())
     metadata = model.description.metadata.userDefined
     if isinstance(spec.shape, TransformerShape):
-        metadata["bos_token_id"] = str(spec.token_ids.bos)
+        if spec.token_ids.bos is not None:
+            metadata["bos_token_id"] = str(spec.token_ids.bos)
         metadata["eos_token_ids"] = json.dumps(spec.token_ids.eos)
         metadata["max_context"] = str(spec.options.max_context)
         metadata["prefill_chunk"] = str(spec.options.prefill_chunk)
+        for feature in (*model.description.input, *model.description.output):
+            feature.shortDescription = DESCRIPTIONS[feature.name]
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 
