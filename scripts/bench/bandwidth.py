@@ -18,8 +18,8 @@ REPEATS = 8
 
 def measure_bandwidth(num_threads: int) -> float:
     """Bytes read per second by `num_threads` threads, best of `REPEATS`, in a process of its own."""
-    command = [sys.executable, "-m", "scripts.bench.bandwidth", str(num_threads)]
-    return float(run_for_json(command, {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}))
+    one_each = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return float(run_for_json("scripts.bench.bandwidth", [str(num_threads)], one_each))
 
 
 def _read_all(parts: list[np.ndarray]) -> float:

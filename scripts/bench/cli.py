@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from export.arguments import parse_choices
 from export.targets.base import TargetName
 from models.errors import UserError
 from models.pair import Arm
@@ -14,24 +15,25 @@ from scripts.bench.decode_run import Protocol
 from scripts.bench.display import DecodeReport, ExportReport, print_decode, print_exports, say, write_report
 from scripts.bench.exports import measure_exports
 from scripts.bench.machine import this_machine
-from scripts.bench.peers import Tool, make_peer, write_checkpoint
+from scripts.bench.paths import check_writable, make_folder
+from scripts.bench.peers import Tool, make_peer, plan_checkpoint, write_checkpoint
 from scripts.bench.subjects import open_artifact, open_peer
 
-EXIT_USAGE = 2
+EXIT_FAILED, EXIT_USAGE = 1, 2
+_TOOLS = ", ".join(Tool)
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
     help="Measure how fast artifacts decode and how fast they are made on this machine, beside the peers'. "
     "Close everything else first: figures of a busy machine compare with nothing.",
 )
 
 Report = Annotated[Path | None, typer.Option("--out", help="Also write all figures, raw ones included, as JSON.")]
-PairName = Annotated[str, typer.Option("--pair", help="A pair from `python -m export list`.")]
+PairName = Annotated[str, typer.Option("--pair", help="A pair of decoders from `python -m export list`.")]
 WhichArm = Annotated[Arm, typer.Option("--shape", help="Which shape of the pair.")]
-MaxContext = Annotated[int, typer.Option("--max-context", min=2, help="Positions the KV cache holds.")]
+MaxContext = Annotated[int, typer.Option("--max-context", help="Positions the KV cache holds.")]
 
 
 @app.command("decode")
@@ -43,21 +45,27 @@ def decode(
         list[str] | None, typer.Option("--peer", metavar="NAME=DIR", help="A folder that `peers` made. Repeatable.")
     ] = None,
     baseline: Annotated[
-        list[str] | None, typer.Option("--baseline", help="Compare with this name, paired by round. Repeatable.")
+        list[str] | None,
+        typer.Option("--baseline", metavar="NAME", help="A peer or artifact to compare all with. Repeatable."),
     ] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Runs of each subject.")] = 5,
-    threads: Annotated[list[int] | None, typer.Option("--threads", min=1, help="Repeatable. Default: 1 and 2.")] = None,
+    threads: Annotated[
+        list[int] | None, typer.Option("--threads", metavar="N", min=1, help="Repeatable. Default: 1 and 2.")
+    ] = None,
     out: Report = None,
 ) -> None:
-    """Time load, prefill and single-token steps at two contexts, each run in a fresh process, subjects interleaved.
+    r"""Time load, prefill and single tokens after 64 and after 900; a fresh process for each run, runs interleaved.
+
+    Artifacts are named by their last two folders, such as deep-30x576/onnx-int4. They need a context of 948.
 
     For example:
 
-        python -m scripts.bench decode artifacts/mobilellm-125m/deep-30x576/onnx-int4
+    python -m scripts.bench decode artifacts/tiny/deep-8x64/{executorch,onnx}-int4
 
-        python -m scripts.bench decode artifacts/mobilellm-125m/deep-30x576/{executorch,onnx}-int4
-        --peer export_llama=peers/deep/export_llama --peer genai=peers/deep/genai
-        --baseline export_llama --baseline genai --out decode-deep.json
+    python -m scripts.bench decode \
+      artifacts/mobilellm-125m/deep-30x576/{executorch,onnx}-int4 \
+      --peer export_llama=peers/deep/export_llama --baseline export_llama \
+      --peer genai=peers/deep/genai --baseline genai --out decode-deep.json
     """
     subjects = [*map(open_artifact, artifacts or []), *map(open_peer, peer or [])]
     baselines = baseline or []
@@ -67,8 +75,10 @@ def decode(
     for name in baselines:
         if name not in names:
             raise UserError(f"unknown baseline {name!r}; choose from {', '.join(names)}")
+    if out:
+        check_writable(out, "--out")
     machine, protocol = this_machine(), Protocol()
-    session = measure(subjects, threads or [1, 2], rounds, protocol, say)
+    session = measure(subjects, list(dict.fromkeys(threads or [1, 2])), rounds, protocol, say)
     figures = summarize(session, subjects, baselines)
     print_decode(machine, figures, rounds, session)
     if out:
@@ -85,20 +95,24 @@ def peers(
     pair: PairName = "mobilellm-125m",
     shape: WhichArm = Arm.DEEP,
     tool: Annotated[
-        list[Tool] | None, typer.Option("--tool", help="Repeatable. Default: all. export_llama takes minutes.")
-    ] = None,
+        str, typer.Option("--tool", help=f"{_TOOLS}, with a comma, or all. export_llama takes minutes.")
+    ] = "all",
     max_context: MaxContext = 1024,
 ) -> None:
     """Let the peers' exporters make artifacts of the same shape from one random checkpoint, each timed as a whole.
 
     For example:
 
-        python -m scripts.bench peers --shape deep --out peers/deep
+    python -m scripts.bench peers --shape deep --out peers/deep
 
-        python -m scripts.bench peers --shape wide --tool genai --out peers/wide
+    python -m scripts.bench peers --shape wide --tool genai --out peers/wide
     """
-    checkpoint = write_checkpoint(pair, shape, max_context, out)
-    for each in tool or list(Tool):
+    tools = parse_choices(tool, Tool, "tool")
+    checkpoint = plan_checkpoint(pair, shape, max_context, out)
+    make_folder(out, "--out")
+    say(f"writing the checkpoint to {checkpoint.folder}")
+    write_checkpoint(checkpoint)
+    for each in tools:
         say(f"{each}, its output goes to {checkpoint.folder / f'{each}.log'}")
         record = make_peer(checkpoint, each)
         effort = record.effort
@@ -109,9 +123,12 @@ def peers(
 def export(
     pair: PairName = "mobilellm-125m",
     shape: WhichArm = Arm.DEEP,
-    target: Annotated[list[TargetName] | None, typer.Option("--target", help="Repeatable. Default: all.")] = None,
-    tool: Annotated[list[Tool] | None, typer.Option("--tool", help="A peer to run as well. Repeatable.")] = None,
-    with_peers: Annotated[bool, typer.Option("--with-peers", help="All peers; export_llama takes 10 minutes.")] = False,
+    target: Annotated[
+        str, typer.Option("--target", help=f"{', '.join(TargetName)}, several with commas, or all.")
+    ] = "all",
+    tool: Annotated[
+        str | None, typer.Option("--tool", help=f"Peers to run as well: {_TOOLS}, or all. Default: none.")
+    ] = None,
     rounds: Annotated[int, typer.Option("--rounds", min=1, help="Times each export is repeated.")] = 1,
     folder: Annotated[Path, typer.Option("--folder", help="Where checkpoint and artifacts go.")] = Path("bench-export"),
     max_context: MaxContext = 1024,
@@ -121,14 +138,19 @@ def export(
 
     For example:
 
-        python -m scripts.bench export --target onnx
+    python -m scripts.bench export --target onnx
 
-        python -m scripts.bench export --with-peers --rounds 3 --out export-deep.json
+    python -m scripts.bench export --tool all --rounds 3 --out export-deep.json
     """
+    targets, tools = parse_choices(target, TargetName, "target"), parse_choices(tool, Tool, "tool") if tool else []
+    checkpoint = plan_checkpoint(pair, shape, max_context, folder)
+    make_folder(folder, "--folder")
+    if out:
+        check_writable(out, "--out")
     machine = this_machine()
-    checkpoint = write_checkpoint(pair, shape, max_context, folder)
-    tools: list[Tool] = list(Tool) if with_peers else tool or []
-    records = measure_exports(checkpoint, target or list(TargetName), tools, rounds, say)
+    say(f"writing the checkpoint to {checkpoint.folder}")
+    write_checkpoint(checkpoint)
+    records = measure_exports(checkpoint, targets, tools, rounds, say)
     print_exports(machine, records)
     if out:
         write_report(ExportReport(machine=machine, records=tuple(records)), out)
@@ -141,3 +163,6 @@ def main() -> None:
     except UserError as error:
         say(f"error: {error}")
         sys.exit(EXIT_USAGE)
+    except OSError as error:
+        say(f"error: {(error.strerror or str(error)).lower()}: {error.filename}")
+        sys.exit(EXIT_FAILED)

@@ -1,19 +1,19 @@
 """Decode benchmark: every subject in every round, each run in a fresh process, in an order that rotates."""
 
 import statistics
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import TypeAdapter
 
+from export.targets.base import TargetName
 from models.errors import UserError
 from scripts.bench.bandwidth import measure_bandwidth
 from scripts.bench.decode_run import DecodeRun, Protocol, Window
 from scripts.bench.processes import run_for_json
 from scripts.bench.spread import Spread, paired_speed, spread
-from scripts.bench.subjects import Runtime, Subject
+from scripts.bench.subjects import Subject
 
 Item = TypeVar("Item")
 
@@ -116,12 +116,9 @@ def rotated(items: Sequence[Item], by: int) -> list[Item]:
 def run_in_child(subject: Subject, num_threads: int, protocol: Protocol) -> DecodeRun:
     """One run in a process of its own."""
     # ExecuTorch's custom_sdpa also uses OpenMP; left alone, its threads fight with XNNPACK's for the same cores.
-    environment = {"OMP_NUM_THREADS": "1"} if subject.runtime is Runtime.EXECUTORCH else {}
-    command = [
-        sys.executable, "-m", "scripts.bench.decode_run", subject.model_dump_json(), str(num_threads),
-        TypeAdapter(Protocol).dump_json(protocol).decode(),
-    ]  # fmt: skip
-    return TypeAdapter(DecodeRun).validate_json(run_for_json(command, environment))
+    environment = {"OMP_NUM_THREADS": "1"} if subject.runtime is TargetName.EXECUTORCH else {}
+    arguments = [subject.model_dump_json(), str(num_threads), TypeAdapter(Protocol).dump_json(protocol).decode()]
+    return TypeAdapter(DecodeRun).validate_json(run_for_json("scripts.bench.decode_run", arguments, environment))
 
 
 def summarize(session: Session, subjects: Sequence[Subject], baselines: Sequence[str]) -> list[Figures]:
@@ -177,7 +174,10 @@ def _check(subjects: Sequence[Subject], protocol: Protocol) -> None:
     if len(set(names)) != len(names):
         raise UserError(f"subjects {', '.join(names)}: a name occurs twice")
     for subject in subjects:
-        for name, needed in (("max_context", protocol.positions), ("prefill_chunk", protocol.chunk)):
-            if getattr(subject.spec.options, name) < needed:
-                found = getattr(subject.spec.options, name)
-                raise UserError(f"{subject.path}: {name} {found} must be at least {needed}")
+        options = subject.spec.options
+        for name, found, needed in (
+            ("max_context", options.max_context, protocol.positions),
+            ("prefill_chunk", options.prefill_chunk, protocol.chunk),
+        ):
+            if found < needed:
+                raise UserError(f"{subject.path}: {name} is {found}, and this benchmark's prompts need {needed}")

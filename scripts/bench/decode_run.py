@@ -1,4 +1,6 @@
-"""One run of one subject, in a process of its own: `python -m scripts.bench.decode_run SUBJECT_JSON NUM_THREADS`.
+"""One run of one subject, in a process of its own.
+
+`python -m scripts.bench.decode_run SUBJECT_JSON NUM_THREADS PROTOCOL_JSON` prints one line of JSON.
 
 Every subject gets the same calls: prompts in chunks of at most 128 tokens, then single tokens. Token ids are random
 and forced, so that no subject depends on what it predicts.
@@ -12,11 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import TypeAdapter
 
-from export.targets.base import LanguageModel, TargetName
+from export.targets.base import LanguageModel
 from export.targets.registry import get_target
-from scripts.bench.llama_cpp import LlamaCppModel, load_package
 from scripts.bench.processes import peak_rss_bytes, rss_bytes
-from scripts.bench.subjects import GGUF_FILE, Runtime, Subject
+from scripts.bench.subjects import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +78,13 @@ class DecodeRun:
 
 def run(subject: Subject, num_threads: int, protocol: Protocol) -> DecodeRun:
     """Load and measure `subject` in this process."""
-    _import_runtime(subject)
+    # It opens peers too: their files have the same inputs and outputs as ours.
+    runtime = get_target(subject.runtime)
+    runtime.load_sdk()
     tokens = np.random.default_rng(0).integers(0, subject.shape.vocab_size, protocol.positions, dtype=np.int64)
     import_rss_bytes = rss_bytes()
     start = time.perf_counter()
-    model = _open(subject, num_threads)
+    model = runtime.open_language_model(subject.spec, subject.path, num_threads)
     model.forward(tokens[:1], 0)
     load_s = time.perf_counter() - start
     _prefill(model, tokens[: protocol.chunk], protocol.chunk)
@@ -110,20 +113,6 @@ def _steps(model: LanguageModel, tokens: np.ndarray, window: Window, protocol: P
         model.forward(tokens[position : position + 1], position)
         times.append(time.perf_counter_ns() - start)
     return tuple(times[protocol.warm_up :])
-
-
-def _import_runtime(subject: Subject) -> None:
-    if subject.runtime is Runtime.LLAMA_CPP:
-        load_package()
-    else:
-        get_target(TargetName(subject.runtime)).load_sdk()
-
-
-def _open(subject: Subject, num_threads: int) -> LanguageModel:
-    """The runtime of our own targets opens peers too: their files have the same inputs and outputs as ours."""
-    if subject.runtime is Runtime.LLAMA_CPP:
-        return LlamaCppModel(subject.path / GGUF_FILE, subject.spec.options.max_context, num_threads)
-    return get_target(TargetName(subject.runtime)).open_language_model(subject.spec, subject.path, num_threads)
 
 
 def main() -> None:

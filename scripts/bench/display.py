@@ -1,6 +1,7 @@
 """Tables for people, in Markdown so that they can be pasted, and the same with all raw figures as JSON."""
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,22 +55,26 @@ def write_report(report: DecodeReport | ExportReport, path: Path) -> None:
 
 
 def print_decode(machine: Machine, figures: Sequence[Figures], rounds: int, session: Session) -> None:
-    """One table of figures and one of paired speeds for each number of threads."""
+    """For each number of threads: single tokens, speeds beside the baselines, the rest; usually in 80 columns."""
+    _print_text(machine.summary())
+    _print_text(
+        f"Median [min..max] of {rounds} rounds. context: tokens before the first timed one. MBU: bytes of weights and "
+        "cache that a token reads / (time * best read bandwidth). RAM: peak above that of the imported packages."
+    )
     for count in dict.fromkeys(row.num_threads for row in figures):
         rows = [row for row in figures if row.num_threads == count]
         best = max(probe.bytes_per_s for probe in session.probes if probe.num_threads == count)
-        _print(
-            f"{count} thread(s), median [min..max] of {rounds} rounds; best read bandwidth {best / 1e9:.1f} GB/s; "
-            f"{machine.summary()}"
-        )
-        _print(_figures_table(rows))
+        _print_text(f"\n{count} thread{'s' * (count > 1)}, best read bandwidth {best / 1e9:.1f} GB/s")
+        _print_table(_step_table(rows))
         if any(window.speed for row in rows for window in row.windows):
-            _print(_speed_table(rows))
+            _print_text("Times as fast as each baseline, paired by round:")
+            _print_table(_speed_table(rows))
+        _print_table(_load_table(rows))
 
 
 def print_exports(machine: Machine, records: Sequence[ExportRecord]) -> None:
     """One row per tool."""
-    _print(f"whole processes, median [min..max]; {machine.summary()}")
+    _print_text(f"Whole processes, median [min..max]; {machine.summary()}")
     table = _table("tool", "wall s", "processor s", "peak RSS MB", "folder MB", "verified")
     for tool in dict.fromkeys(record.tool for record in records):
         mine = [record for record in records if record.tool == tool]
@@ -81,40 +86,40 @@ def print_exports(machine: Machine, records: Sequence[ExportRecord]) -> None:
             f"{mine[-1].file_bytes / _MB:.1f}",
             "yes" if mine[-1].verified else "no",
         )
-    _print(table)
+    _print_table(table)
 
 
-def _figures_table(rows: Sequence[Figures]) -> Table:
-    windows = [window.window for window in rows[0].windows]
-    per_window = [title for w in windows for title in (f"ms @{w.start}", f"tok/s @{w.start}", f"MBU @{w.start}")]
-    table = _table("artifact", *per_window, "prefill tok/s", "load s", "RSS above imports MB", "files MB")
-    for row in rows:
-        cells = [
-            cell
-            for window in row.windows
-            for cell in (f"{window.p50_ms:.2f}", f"{window.tokens_per_s:.0f}", f"{window.bandwidth_utilization:.2f}")
-        ]
-        table.add_row(
-            row.subject, *cells, f"{row.prefill_tokens_per_s:.0f}", f"{row.load_s:.2f}",
-            f"{row.working_memory_bytes / _MB:.0f}", f"{row.file_bytes / _MB:.1f}",
-        )  # fmt: skip
+def _step_table(rows: Sequence[Figures]) -> Table:
+    """Rows of one context stand together: they are what is compared."""
+    table = _table("artifact", "context", "ms per token", "tok/s", "MBU")
+    for index in range(len(rows[0].windows)):
+        for row in rows:
+            figures = row.windows[index]
+            table.add_row(
+                row.subject, str(figures.window.start), f"{figures.p50_ms:.2f}", f"{figures.tokens_per_s:.1f}",
+                f"{figures.bandwidth_utilization:.2f}",
+            )  # fmt: skip
     return table
 
 
 def _speed_table(rows: Sequence[Figures]) -> Table:
     baselines = list(dict.fromkeys(name for row in rows for window in row.windows for name in window.speed))
-    windows = [window.window.start for window in rows[0].windows]
-    titles = [f"times as fast as {name} @{start}" for name in baselines for start in windows]
-    table = _table("artifact", *titles)
+    table = _table("artifact", "context", *baselines)
+    for index in range(len(rows[0].windows)):
+        for row in rows:
+            speed = row.windows[index].speed
+            cells = [f"{speed[name]:.2f}" if name in speed else "1" for name in baselines]
+            table.add_row(row.subject, str(row.windows[index].window.start), *cells)
+    return table
+
+
+def _load_table(rows: Sequence[Figures]) -> Table:
+    table = _table("artifact", "prefill tok/s", "load s", "RAM MB", "file MB")
     for row in rows:
         table.add_row(
-            row.subject,
-            *[
-                f"{window.speed[name]:.2f}" if name in window.speed else "1"
-                for name in baselines
-                for window in row.windows
-            ],
-        )
+            row.subject, f"{row.prefill_tokens_per_s:.0f}", f"{row.load_s.median:.2f}",
+            f"{row.working_memory_bytes / _MB:.0f}", f"{row.file_bytes / _MB:.1f}",
+        )  # fmt: skip
     return table
 
 
@@ -126,5 +131,15 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _print(what: str | Table) -> None:
-    Console(width=_WIDTH).print(what, markup=False, highlight=False)
+def _print_text(line: str) -> None:
+    """Wrapped at words on a terminal, one line in a file or a pipe."""
+    console = Console()
+    console.print(line, markup=False, highlight=False, soft_wrap=not console.is_terminal)
+
+
+def _print_table(table: Table) -> None:
+    """At its own width, without the blanks that a narrow terminal would wrap."""
+    console = Console(width=_WIDTH)
+    with console.capture() as capture:
+        console.print(table, markup=False, highlight=False)
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in capture.get().splitlines()))

@@ -6,7 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from export.targets.base import TargetName
+from models.errors import UserError
 from models.pair import Arm
 from scripts.bench.layout import HUGGINGFACE_FOLDER
 from scripts.bench.peers import Checkpoint, Tool, make_peer
@@ -33,6 +36,16 @@ class ExportRecord:
     file_bytes: int
 
 
+class _Job(BaseModel):
+    verified: bool
+
+
+class _Result(BaseModel):
+    """What is needed of the line that `python -m export all --json` prints."""
+
+    jobs: tuple[_Job, ...]
+
+
 def measure_exports(
     checkpoint: Checkpoint, targets: Sequence[TargetName], tools: Sequence[Tool], rounds: int,
     progress: Callable[[str], None],
@@ -57,15 +70,25 @@ def _ours(checkpoint: Checkpoint, target: TargetName, number: int) -> ExportReco
     out = checkpoint.folder / "ours"
     shutil.rmtree(out, ignore_errors=True)
     command = [
-        sys.executable, "-m", "export", "all", "--pair", _PAIR, "--target", target, "--jobs", "1",
+        sys.executable, "-m", "export", "all", "--pair", _PAIR, "--target", target, "--jobs", "1", "--json",
         "--weights", f"{Arm.DEEP}={checkpoint.folder / HUGGINGFACE_FOLDER}", "--out", str(out),
-        "--max-context", str(checkpoint.max_context),
+        "--max-context", str(checkpoint.max_context), "--prefill-chunk", str(checkpoint.prefill_chunk),
     ]  # fmt: skip
-    effort = run_measured(command, ROOT, checkpoint.folder / f"ours-{target}.log", {})
+    log = checkpoint.folder / f"ours-{target}.log"
+    effort = run_measured(command, ROOT, log, {})
+    verified = all(job.verified for job in _read_result(log).jobs)
     size = _folder_bytes(out)
     return ExportRecord(
-        tool=f"ours {target}", round_number=number, verified=True, effort=effort, file_bytes=size
+        tool=f"ours {target}", round_number=number, verified=verified, effort=effort, file_bytes=size
     )  # fmt: skip
+
+
+def _read_result(log: Path) -> _Result:
+    """The exporter's line of JSON; what SDKs print may stand around it."""
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.startswith("{")]
+    if not lines:
+        raise UserError(f"the exporter printed no result; its output is in {log}")
+    return _Result.model_validate_json(lines[-1])
 
 
 def _folder_bytes(folder: Path) -> int:

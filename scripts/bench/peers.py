@@ -7,13 +7,14 @@ from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
+from export.targets.base import ExportOptions, TargetName
+from models.catalog import get_pair
+from models.errors import UserError
 from models.pair import Arm
 from models.shape import TransformerShape
 from scripts.bench.layout import HUGGINGFACE_FOLDER, META_FOLDER, META_PARAMS, META_WEIGHTS
 from scripts.bench.processes import run_for_json, run_measured
-from scripts.bench.subjects import PEER_FILE, PeerRecord, Runtime
+from scripts.bench.subjects import PEER_FILE, PeerRecord
 
 
 class Tool(StrEnum):
@@ -27,17 +28,38 @@ class Tool(StrEnum):
 class Checkpoint:
     """One random checkpoint in the forms that exporters read, under `folder`."""
 
+    pair: str
+    arm: Arm
     folder: Path
     shape: TransformerShape
     max_context: int
 
+    @property
+    def prefill_chunk(self) -> int:
+        """Most tokens one call of our own exports takes."""
+        return min(ExportOptions().prefill_chunk, self.max_context)
 
-def write_checkpoint(pair: str, arm: Arm, max_context: int, folder: Path) -> Checkpoint:
-    """Write the seeded checkpoint of a catalogued shape; a child does it, so that torch stays out of this process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "scripts.bench.checkpoints", pair, arm, str(max_context), str(folder.resolve())]
-    shape = TypeAdapter(TransformerShape).validate_json(run_for_json(command, {}))
-    return Checkpoint(folder=folder.resolve(), shape=shape, max_context=max_context)
+
+def plan_checkpoint(pair: str, arm: Arm, max_context: int, folder: Path) -> Checkpoint:
+    """A checkpoint that is not written yet.
+
+    Raises:
+        UserError: there is no such pair, its networks are no decoders, or no artifact can have such a context.
+    """
+    chosen = get_pair(pair)
+    shape = chosen.deep if arm is Arm.DEEP else chosen.wide
+    if not isinstance(shape, TransformerShape):
+        raise UserError(f"pair {pair!r} holds MLPs; give a pair of decoders")
+    checkpoint = Checkpoint(pair=pair, arm=arm, folder=folder.resolve(), shape=shape, max_context=max_context)
+    # Refuses what the exporter would refuse.
+    ExportOptions(max_context=max_context, prefill_chunk=checkpoint.prefill_chunk)
+    return checkpoint
+
+
+def write_checkpoint(checkpoint: Checkpoint) -> None:
+    """Write the weights, from a fixed seed; a child does it, so that torch stays out of this process."""
+    arguments = [checkpoint.pair, checkpoint.arm, str(checkpoint.max_context), str(checkpoint.folder)]
+    run_for_json("scripts.bench.checkpoints", arguments, {})
 
 
 def make_peer(checkpoint: Checkpoint, tool: Tool) -> PeerRecord:
@@ -56,7 +78,7 @@ def make_peer(checkpoint: Checkpoint, tool: Tool) -> PeerRecord:
         tool=tool,
         version=version("executorch" if tool is Tool.EXPORT_LLAMA else "onnxruntime-genai"),
         command=tuple(command[1:]),
-        runtime=Runtime.EXECUTORCH if tool is Tool.EXPORT_LLAMA else Runtime.ONNX,
+        runtime=TargetName.EXECUTORCH if tool is Tool.EXPORT_LLAMA else TargetName.ONNX,
         shape=checkpoint.shape,
         max_context=checkpoint.max_context,
         effort=effort,

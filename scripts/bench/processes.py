@@ -13,7 +13,6 @@ from models.errors import UserError
 ROOT = Path(__file__).resolve().parents[2]
 # Linux counts in kibibytes, macOS in bytes.
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
-_LAST_LINES = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,7 +37,7 @@ def run_measured(command: Sequence[str], folder: Path, log: Path, environment: M
     imports out of this process.
 
     Raises:
-        UserError: it failed; the message ends with the last lines of its log.
+        UserError: it failed; the message has the last line of its log that is not JSON.
     """
     with log.open("wb") as output:
         start = time.perf_counter()
@@ -55,26 +54,26 @@ def run_measured(command: Sequence[str], folder: Path, log: Path, environment: M
         # Popen must not wait for the process a second time.
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
-        raise UserError(f"{' '.join(command)} ended with {child.returncode}: {_tail(log)} (all of it in {log})")
+        raise UserError(f"{log.stem} ended with {child.returncode}: {_last_line(log)}; all of its output is in {log}")
     return Effort(
         wall_s=wall, cpu_s=usage.ru_utime + usage.ru_stime, peak_rss_bytes=usage.ru_maxrss * _RSS_UNIT
     )  # fmt: skip
 
 
-def run_for_json(command: Sequence[str], environment: Mapping[str, str]) -> str:
+def run_for_json(module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> str:
     """Run one of our own modules and return the last line it prints.
 
     Raises:
-        UserError: it failed; the message ends with the last lines of its errors.
+        UserError: it failed; the message ends with the last line of its errors.
     """
     done = subprocess.run(
-        command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, env={**os.environ, **environment},
-        check=False, text=True, encoding="utf-8",
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True,
+        env={**os.environ, **environment}, check=False, text=True, encoding="utf-8",
     )  # fmt: skip
     lines = done.stdout.splitlines()
     if done.returncode or not lines:
-        errors = " / ".join(done.stderr.splitlines()[-_LAST_LINES:])
-        raise UserError(f"{' '.join(command)} ended with {done.returncode}: {errors}")
+        (*_, last) = done.stderr.splitlines() or ["it printed nothing"]
+        raise UserError(f"{module} ended with {done.returncode}: {last}")
     return lines[-1]
 
 
@@ -96,5 +95,7 @@ def _status_bytes(field: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-def _tail(log: Path) -> str:
-    return " / ".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LAST_LINES:])
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    prose = [line for line in lines if not line.startswith("{")]
+    return (prose or lines or ["it printed nothing"])[-1].removeprefix("error: ")

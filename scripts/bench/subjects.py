@@ -1,6 +1,5 @@
 """What is measured: artifacts of `python -m export`, and artifacts of the same shapes that peers made."""
 
-from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
@@ -12,23 +11,9 @@ from export.targets.registry import get_target
 from models.cost import kv_bytes_per_position, weight_bytes_read
 from models.errors import UserError
 from models.shape import MlpShape, TransformerShape
-from models.storage import Storage, WeightFormat
-from models.tensors import Role
 from scripts.bench.processes import Effort
 
 PEER_FILE = "peer.json"
-GGUF_FILE = "model.gguf"
-# llama.cpp's Q4_0 for every matrix (`--pure`), its float32 vectors, and its default cache.
-_Q4_0 = WeightFormat(4, 32, 16)
-_FLOAT = WeightFormat(32)
-
-
-class Runtime(StrEnum):
-    """What executes a subject on this machine."""
-
-    EXECUTORCH = "executorch"
-    ONNX = "onnx"
-    LLAMA_CPP = "llama.cpp"
 
 
 class PeerRecord(BaseModel):
@@ -38,7 +23,7 @@ class PeerRecord(BaseModel):
     tool: str
     version: str
     command: tuple[str, ...]
-    runtime: Runtime
+    runtime: TargetName
     shape: TransformerShape
     max_context: int
     effort: Effort
@@ -50,13 +35,14 @@ class Subject(BaseModel):
     Attributes:
         name: what tables call it.
         path: the artifact's folder.
+        runtime: the target whose runtime executes it.
         spec: shape and context; for a peer with the scheme that stores the same bits.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     path: Path
-    runtime: Runtime
+    runtime: TargetName
     spec: ExportSpec
 
     @property
@@ -68,19 +54,13 @@ class Subject(BaseModel):
     @property
     def file_bytes(self) -> int:
         """Bytes of the model files."""
-        files = (path for pattern in ("*.pte", "*.onnx", "*.onnx.data", "*.gguf") for path in self.path.glob(pattern))
+        files = (path for pattern in ("*.pte", "*.onnx", "*.onnx.data") for path in self.path.glob(pattern))
         return sum(path.stat().st_size for path in files)
 
     def bytes_read(self, context: int) -> int:
         """Bytes of weights and cache that a token attending `context` positions reads."""
-        storage = self._storage()
+        storage = get_target(self.runtime).storage(self.spec)
         return weight_bytes_read(self.shape, storage) + context * kv_bytes_per_position(self.shape, storage)
-
-    def _storage(self) -> Storage:
-        if self.runtime is Runtime.LLAMA_CPP:
-            formats = {role: _FLOAT if role in (Role.NORM, Role.BIAS) else _Q4_0 for role in Role}
-            return Storage(formats, shared_table=True, kv_bits=16)
-        return get_target(TargetName(self.runtime)).storage(self.spec)
 
 
 def open_artifact(folder: Path) -> Subject:
@@ -92,10 +72,10 @@ def open_artifact(folder: Path) -> Subject:
     manifest = read_manifest(folder)
     if isinstance(manifest.shape, MlpShape):
         raise UserError(f"{folder}: an MLP decodes no tokens; give decoder artifacts")
-    if manifest.target not in set(Runtime):
-        raise UserError(f"{folder}: {manifest.target} artifacts do not run here; choose from executorch, onnx")
+    if manifest.target is TargetName.COREML:
+        raise UserError(f"{folder}: Core ML artifacts do not run here; choose from executorch, onnx")
     name = "/".join(folder.resolve().parts[-2:])
-    return Subject(name=name, path=folder.resolve(), runtime=Runtime(manifest.target), spec=manifest.spec)
+    return Subject(name=name, path=folder.resolve(), runtime=manifest.target, spec=manifest.spec)
 
 
 def open_peer(text: str) -> Subject:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from export.manifest import MANIFEST_FILE, read_manifest
 from export.quantization import Scheme
 from export.targets.base import ExportOptions, ExportSpec, TargetName
 from export.targets.registry import get_target
@@ -26,16 +28,17 @@ from scripts.bench.decode_run import DecodeRun, Protocol, Window
 from scripts.bench.display import DecodeReport, print_decode, write_report
 from scripts.bench.layout import META_PARAMS, META_WEIGHTS
 from scripts.bench.machine import this_machine
-from scripts.bench.processes import Effort, run_measured
+from scripts.bench.paths import check_writable
+from scripts.bench.processes import ROOT, Effort, run_measured
 from scripts.bench.spread import Spread, paired_speed, spread
-from scripts.bench.subjects import PEER_FILE, PeerRecord, Runtime, Subject, open_artifact, open_peer
+from scripts.bench.subjects import PEER_FILE, PeerRecord, Subject, open_artifact, open_peer
 
 SHORT = Protocol(chunk=8, prompt=16, windows=(Window(8, 4), Window(24, 2)), warm_up=2)
 
 
-def _subject(shape: TransformerShape, folder: Path, runtime: Runtime = Runtime.ONNX) -> Subject:
+def _subject(shape: TransformerShape, folder: Path) -> Subject:
     spec = ExportSpec(shape=shape, scheme=Scheme.INT4, options=ExportOptions(max_context=32, prefill_chunk=8))
-    return Subject(name="tiny", path=folder, runtime=runtime, spec=spec)
+    return Subject(name="tiny", path=folder, runtime=TargetName.ONNX, spec=spec)
 
 
 def _record(name: str, number: int, step_ns: int) -> Record:
@@ -44,6 +47,13 @@ def _record(name: str, number: int, step_ns: int) -> Record:
         peak_rss_bytes=300 + number, load_average=0.0,
     )  # fmt: skip
     return Record(subject=name, num_threads=2, round_number=number, run=run)
+
+
+def _peer_record(shape: TransformerShape) -> PeerRecord:
+    return PeerRecord(
+        tool="genai", version="1", command=("make",), runtime=TargetName.ONNX, shape=shape, max_context=1024,
+        effort=Effort(wall_s=1, cpu_s=1, peak_rss_bytes=1),
+    )  # fmt: skip
 
 
 def test_speeds_are_paired_by_round_before_they_are_summarised():
@@ -89,13 +99,6 @@ def test_figures_follow_from_raw_runs(tiny: TransformerShape, tmp_path: Path):
     assert mine.file_bytes == 1000
 
 
-def test_llama_cpp_bytes_are_those_of_q4_0(tiny: TransformerShape, tmp_path: Path):
-    subject = _subject(tiny, tmp_path, Runtime.LLAMA_CPP)
-    matrices = sum(spec.size for spec in tensors(tiny) if spec.columns)
-    vectors = sum(spec.size for spec in tensors(tiny) if not spec.columns)
-    assert subject.bytes_read(0) == matrices * 18 // 32 + 4 * vectors + 64 * 18 // 32
-
-
 def test_peers_get_the_same_weights_in_both_forms(tiny: TransformerShape, tmp_path: Path):
     weights = RandomWeights(tiny, 7)
     write_meta(weights, tmp_path / "meta")
@@ -121,38 +124,87 @@ def test_a_process_is_measured_as_a_whole(tmp_path: Path):
     assert effort.peak_rss_bytes > 300 << 20
     assert effort.wall_s > 0
     assert log.read_text() == "made 314572800\n"
-    with pytest.raises(UserError, match=r"ended with 3: made 314572800"):
+    with pytest.raises(UserError, match=r"log ended with 3: made 314572800; all of its output is in"):
         run_measured([sys.executable, "-c", code, "3"], tmp_path, log, {})
 
 
 def test_peers_are_found_by_their_record(tiny: TransformerShape, tmp_path: Path):
-    record = PeerRecord(
-        tool="genai", version="1", command=("make",), runtime=Runtime.ONNX, shape=tiny, max_context=64,
-        effort=Effort(wall_s=1, cpu_s=1, peak_rss_bytes=1),
-    )  # fmt: skip
+    record = _peer_record(tiny)
     (tmp_path / PEER_FILE).write_text(record.model_dump_json())
     subject = open_peer(f"them={tmp_path}")
-    assert (subject.name, subject.shape, subject.spec.options.max_context) == ("them", tiny, 64)
+    assert (subject.name, subject.shape, subject.spec.options.max_context) == ("them", tiny, 1024)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "nothing to measure"),
-        (["--peer", "nameless"], "'nameless' is not of the form NAME=DIR"),
-        (["--peer", "a=missing"], "missing has no peer.json"),
-        (["missing"], "missing is not an artifact folder"),
+        (["decode"], "nothing to measure"),
+        (["decode", "--peer", "nameless"], "'nameless' is not of the form NAME=DIR"),
+        (["decode", "--peer", "a=missing"], "missing has no peer.json"),
+        (["decode", "missing"], "missing is not an artifact folder"),
+        (["peers", "--pair", "nope", "--out", "{new}"], "unknown pair 'nope'; choose from tiny"),
+        (["peers", "--pair", "seed-mlp", "--out", "{new}"], "pair 'seed-mlp' holds MLPs"),
+        (["peers", "--tool", "nope", "--out", "{new}"], "unknown tool 'nope'; choose from export_llama, genai, or all"),
+        (["peers", "--out", "{file}"], "--out {file} cannot be written: file exists"),
+        (["export", "--pair", "nope", "--folder", "{new}"], "unknown pair 'nope'"),
+        (["export", "--folder", "{file}"], "--folder {file} cannot be written: file exists"),
+        (["export", "--folder", "{file}/sub"], "--folder {file}/sub cannot be written: not a directory"),
+        (["export", "--folder", "{new}", "--max-context", "1"], "prefill_chunk 1 must lie between 2 and max_context 1"),
+        (["export", "--folder", "{new}", "--target", "onnx,nope"], "unknown target 'nope'"),
     ],
 )
-def test_bad_arguments_are_told_before_anything_runs(arguments: list[str], message: str):
-    result = CliRunner().invoke(app, ["decode", *arguments])
+def test_bad_arguments_are_told_before_anything_is_made(arguments: list[str], message: str, tmp_path: Path):
+    names = {"file": str(tmp_path / "file"), "new": str(tmp_path / "new")}
+    (tmp_path / "file").touch()
+    result = CliRunner().invoke(app, [argument.format(**names) for argument in arguments])
     assert isinstance(result.exception, UserError)
-    assert message in str(result.exception)
+    assert message.format(**names) in str(result.exception)
+    assert not (tmp_path / "new").exists()
+
+
+def test_reports_that_cannot_be_written_are_told_before_anything_is_measured(tiny: TransformerShape, tmp_path: Path):
+    record = _peer_record(tiny)
+    (tmp_path / PEER_FILE).write_text(record.model_dump_json())
+    for command in (["decode", "--peer", f"a={tmp_path}"], ["export", "--pair", "tiny", "--folder", str(tmp_path)]):
+        for out, reason in ((tmp_path, "is a directory"), (tmp_path / "no" / "report", "no such file or directory")):
+            result = CliRunner().invoke(app, [*command, "--out", str(out)])
+            assert str(result.exception) == f"--out {out} cannot be written: {reason}"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [PEER_FILE]
+
+
+def test_trying_a_file_leaves_it_as_it_was(tmp_path: Path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.write_text("kept")
+    check_writable(old, "--out")
+    check_writable(new, "--out")
+    assert old.read_text() == "kept"
+    assert not new.exists()
+
+
+def test_errors_end_in_one_line_and_exit_code_2(tmp_path: Path):
+    command = [sys.executable, "-m", "scripts.bench", "peers", "--pair", "nope", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: unknown pair 'nope'")
+    assert done.stderr.count("\n") == 1
+
+
+def test_our_export_is_timed_with_its_proof(tmp_path: Path):
+    arguments = ["--pair", "tiny", "--target", "onnx", "--max-context", "128", "--folder", str(tmp_path / "work")]
+    out = tmp_path / "report.json"
+    result = CliRunner().invoke(app, ["export", *arguments, "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    (record,) = json.loads(out.read_text())["records"]
+    assert (record["tool"], record["verified"]) == ("ours onnx", True)
+    (path,) = (tmp_path / "work" / "ours").glob(f"*/*/*/{MANIFEST_FILE}")
+    manifest = read_manifest(path.parent)
+    assert (manifest.options.max_context, manifest.options.prefill_chunk) == (128, 128)
+    assert record["effort"]["wall_s"] > manifest.export.wall_ns / 1e9
 
 
 def test_short_caches_and_equal_names_are_refused(tiny: TransformerShape, tmp_path: Path):
     subject = _subject(tiny, tmp_path)
-    with pytest.raises(UserError, match="max_context 32 must be at least 948"):
+    with pytest.raises(UserError, match="max_context is 32, and this benchmark's prompts need 948"):
         measure([subject], [1], 1, Protocol(), print)
     with pytest.raises(UserError, match="a name occurs twice"):
         measure([subject, subject], [1], 1, SHORT, print)
@@ -179,7 +231,7 @@ def test_a_tiny_artifact_runs_in_a_process_of_its_own(
 
 
 def test_an_artifact_that_is_broken_ends_in_one_line(tiny: TransformerShape, tmp_path: Path):
-    with pytest.raises(UserError, match=r"decode_run .* ended with 1: .*no model.onnx"):
+    with pytest.raises(UserError, match=r"decode_run ended with 1: .*no model.onnx"):
         measure([_subject(tiny, tmp_path)], [1], 1, SHORT, lambda line: None)
 
 
