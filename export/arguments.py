@@ -62,7 +62,7 @@ def parse_depths(text: str) -> tuple[int, int]:
         UserError: not two whole numbers, the deeper first.
     """
     parts = text.split(",")
-    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
         raise UserError(f"--layers {text!r} must be two depths, deep first, such as 30,12")
     deep, wide = (int(part) for part in parts)
     if not deep > wide >= 1:
@@ -79,7 +79,7 @@ def parse_weights(texts: Iterable[str]) -> dict[Arm, Path]:
     folders: dict[Arm, Path] = {}
     for text in texts:
         arm, separator, folder = text.partition("=")
-        if not separator or arm not in set(Arm):
+        if not (separator and folder) or arm not in set(Arm):
             raise UserError(f"--weights {text!r} is not of the form ARM=DIR; ARM is one of {', '.join(Arm)}")
         if Arm(arm) in folders:
             raise UserError(f"--weights gives {arm} twice")
@@ -148,7 +148,12 @@ def _from_checkpoint(pair: str, arm: Arm, folder: Path) -> PlannedShape:
     from models.checkpoint import open_checkpoint  # needs torch, which random weights do not cost the command line
 
     checkpoint = open_checkpoint(folder)
-    ids, default = checkpoint.token_ids, TokenIds()
+    ids = checkpoint.token_ids
+    for token in (*ids.eos, *([] if ids.bos is None else [ids.bos])):
+        if not 0 <= token < checkpoint.shape.vocab_size:
+            raise UserError(
+                f"{folder}: special token {token} is outside its vocabulary of {checkpoint.shape.vocab_size}"
+            )
     return PlannedShape(
         pair=pair,
         arm=arm,
@@ -156,6 +161,6 @@ def _from_checkpoint(pair: str, arm: Arm, folder: Path) -> PlannedShape:
         shape=checkpoint.shape,
         origin=WeightOrigin(checkpoint=folder),
         provenance=CheckpointSource(name=folder.resolve().name, sha256=checkpoint.fingerprint),
-        token_ids=TokenIds(bos=default.bos if ids.bos is None else ids.bos, eos=ids.eos or default.eos),
+        token_ids=TokenIds(bos=ids.bos, eos=ids.eos),
         tokenizer_files=checkpoint.tokenizer_files,
     )

@@ -1,6 +1,7 @@
 """The command line: `python -m export all|list|pair|sweep|verify|inspect`."""
 
 import os
+import signal
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -25,6 +26,7 @@ from export.display import (
     print_audit,
     print_catalog,
     print_gates,
+    print_json,
     print_outcomes,
     print_plan,
     say,
@@ -36,7 +38,7 @@ from export.plan import Action, ExportJob, PlannedJob, PlannedShape, decide, mak
 from export.progress import JobProgress
 from export.quantization import Scheme
 from export.reference import Thoroughness
-from export.runner import Runner, remove_leftovers
+from export.runner import Runner, remove_empty_folders, remove_leftovers
 from export.targets.base import AttentionForm, ExportOptions, ExportSpec, TargetName
 from export.targets.registry import get_target
 from models.audit import audit
@@ -47,8 +49,10 @@ P = ParamSpec("P")
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 
-def _leave(line: str, code: int) -> NoReturn:
+def _leave(line: str, code: int, as_json: bool) -> NoReturn:
     say(line)
+    if as_json:
+        print_json({"error": line, "exit_code": code})
     raise typer.Exit(code)
 
 
@@ -57,16 +61,16 @@ def _one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        as_json = bool(kwargs.get("as_json"))
         try:
             command(*args, **kwargs)
         except UserError as error:
-            _leave(f"error: {error}", EXIT_USAGE)
-        except GateError as error:
-            _leave(f"failed: {error}", EXIT_FAILED)
+            _leave(f"error: {error}", EXIT_USAGE, as_json)
         except OSError as error:
-            _leave(f"error: {(error.strerror or str(error)).lower()}: {error.filename}", EXIT_FAILED)
+            _leave(f"error: {(error.strerror or str(error)).lower()}: {error.filename}", EXIT_FAILED, as_json)
         except KeyboardInterrupt:
-            _leave("interrupted; finished artifacts are kept, run the same command again to go on", EXIT_INTERRUPTED)
+            line = "interrupted; finished artifacts are kept, run the same command again to go on"
+            _leave(line, EXIT_INTERRUPTED, as_json)
 
     return run
 
@@ -120,7 +124,7 @@ def export_all(
     shapes = plan_pair(pair, seed, parse_weights(weights or []))
     options = ExportOptions(max_context=max_context, prefill_chunk=prefill_chunk, coreml_attention=coreml_attention)
     targets, schemes = parse_choices(target, TargetName, "target"), parse_choices(scheme, Scheme, "scheme")
-    planned = _plan(shapes, targets, schemes, options, Thoroughness.FULL, out, force)
+    planned = _plan(shapes, targets, schemes, options, Thoroughness.FULL, out, force, dry_run)
     _carry_out(planned, lambda todo: [[job] for job in todo], out, jobs, dry_run, as_json)
 
 
@@ -141,7 +145,7 @@ def export_sweep(
     """Export the sweep: random-weight shapes whose depth and bytes are decorrelated, for measuring a layer's price."""
     targets, schemes = parse_choices(target, TargetName, "target"), parse_choices(scheme, Scheme, "scheme")
     designs = [sweep_design(name, form, (min_mb * 1e6, max_mb * 1e6)) for name in targets for form in schemes]
-    planned = _plan(plan_sweep(seed), targets, schemes, ExportOptions(), Thoroughness.QUICK, out, force)
+    planned = _plan(plan_sweep(seed), targets, schemes, ExportOptions(), Thoroughness.QUICK, out, force, dry_run)
     for line in designs:
         say(line)
 
@@ -156,7 +160,10 @@ def export_sweep(
 @_one_line_errors
 def list_choices(out: Out = Path("artifacts"), as_json: AsJson = False) -> None:
     """List pairs, targets, schemes, and the artifacts made so far."""
-    print_catalog(find_artifacts(out), as_json)
+    manifests, unreadable = find_artifacts(out)
+    for line in unreadable:
+        say(f"skipped: {line}")
+    print_catalog(manifests, as_json)
 
 
 @app.command("pair")
@@ -189,10 +196,22 @@ def verify(
     """Repeat every gate on artifacts from disk: files, operators, size, weights by value, logits, greedy tokens."""
     from export.verify import verify_artifact  # imports torch, which the other commands do without
 
+    results: list[dict[str, object]] = []
     for folder in folders:
-        with sdk_output_hidden() as terminal, Console(file=terminal).status(f"{folder}") as status:
-            proof = verify_artifact(folder, weights, os.cpu_count() or 1, _stage_shower(status, folder))
-        print_gates(folder, proof.gates, as_json)
+        try:
+            with sdk_output_hidden() as terminal, Console(file=terminal).status(f"{folder}") as status:
+                proof = verify_artifact(folder, weights, os.cpu_count() or 1, _stage_shower(status, folder))
+        except GateError as error:
+            say(f"failed: {folder}: {error}")
+            results.append({"folder": folder, "verified": False, "gate": error.gate, "message": str(error)})
+            continue
+        results.append({"folder": folder, "verified": True, "gates": proof.gates})
+        if not as_json:
+            print_gates(folder, proof.gates)
+    if as_json:
+        print_json({"artifacts": results})
+    if not all(result["verified"] for result in results):
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command("inspect")
@@ -212,10 +231,12 @@ def _stage_shower(status: Status, folder: Path) -> Callable[[str], None]:
 
 def _plan(
     shapes: list[PlannedShape], targets: list[TargetName], schemes: list[Scheme], options: ExportOptions,
-    thoroughness: Thoroughness, out: Path, force: bool,
+    thoroughness: Thoroughness, out: Path, force: bool, dry_run: bool,
 ) -> list[PlannedJob]:  # fmt: skip
     for name in targets:
         get_target(name).toolchain()  # a missing SDK is told before any work
+    if not dry_run:
+        remove_leftovers(out)
     return decide(make_jobs(shapes, targets, schemes, options, thoroughness, out), force)
 
 
@@ -227,14 +248,17 @@ def _carry_out(
         print_plan(planned, as_json)
         return
     out.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(out)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped build ends as an interrupted one
     groups = group([item.job for item in planned if item.action is not Action.SKIP])
+    jobs = [job for jobs in groups for job in jobs]
     with JobProgress(planned, quiet=as_json) as progress:
         runner = Runner(workers or min(os.cpu_count() or 1, 4), progress.on_event)
-        outcomes = runner.run(groups)
+        try:
+            outcomes = runner.run(groups)
+        finally:
+            remove_empty_folders(jobs)
     write_index(out)
-    manifests = dict(find_artifacts(out))
-    done = {job.folder: outcome for job, outcome in zip((j for g in groups for j in g), outcomes, strict=True)}
-    print_outcomes(planned, done, manifests, progress.elapsed_s, as_json)
+    done = {job.folder: outcome for job, outcome in zip(jobs, outcomes, strict=True)}
+    print_outcomes(planned, done, progress.elapsed_s, as_json)
     if any(isinstance(outcome, Failed) for outcome in outcomes):
         raise typer.Exit(EXIT_FAILED)

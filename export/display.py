@@ -11,7 +11,7 @@ from rich.table import Table
 
 from export.events import Done, Failed
 from export.gates import FLOOR_FACTOR, Gate, GateResult
-from export.manifest import FileKind, Manifest
+from export.manifest import FileKind, Manifest, read_manifest
 from export.plan import PlannedJob
 from export.quantization import Scheme
 from export.targets.base import TargetName
@@ -52,7 +52,6 @@ def print_plan(planned: list[PlannedJob], as_json: bool) -> None:
 def print_outcomes(
     planned: list[PlannedJob],
     done: Mapping[Path, Done | Failed],
-    manifests: Mapping[Path, Manifest],
     elapsed_s: float,
     as_json: bool,
 ) -> None:
@@ -61,10 +60,11 @@ def print_outcomes(
     Args:
         planned: all jobs of the run.
         done: outcome by folder of those that ran.
-        manifests: by folder, of all that exist now.
         elapsed_s: wall time of the whole run.
         as_json: one line for programs instead.
     """
+    kept = [item.job.folder for item in planned if not isinstance(done.get(item.job.folder), Failed)]
+    manifests = {folder: read_manifest(folder) for folder in kept}
     if as_json:
         print_json({"elapsed_s": round(elapsed_s, 1), "jobs": [_outcome(p, done, manifests) for p in planned]})
         return
@@ -78,18 +78,18 @@ def print_outcomes(
         else:
             table.add_row(item.job.label, "verified" if outcome else item.action, *_figures(manifest))
     _print(table)
-    good = sum(item.job.folder in manifests and not isinstance(done.get(item.job.folder), Failed) for item in planned)
-    _print(f"{good} of {len(planned)} artifacts stand verified under {_common_root(planned)}; {elapsed_s:.0f} s")
+    made = sum(isinstance(outcome, Done) for outcome in done.values())
+    _print(
+        f"{made} made and verified, {len(kept) - made} up to date, {len(planned) - len(kept)} failed "
+        f"under {_common_root(planned)}; {elapsed_s:.0f} s"
+    )
     _print(
         "cosine: logits against float32 eager. error/floor: against eager with the same weights; rounding alone is 1."
     )
 
 
-def print_gates(folder: Path, gates: tuple[GateResult, ...], as_json: bool) -> None:
+def print_gates(folder: Path, gates: tuple[GateResult, ...]) -> None:
     """What `verify` proved."""
-    if as_json:
-        print_json({"folder": folder, "verified": True, "gates": gates})
-        return
     table = _table("gate", "measured", ">value", ">held to", "what")
     for gate in gates:
         for index, (name, value) in enumerate(gate.measured.items()):
@@ -124,19 +124,19 @@ def print_artifact(folder: Path, manifest: Manifest) -> None:
         ("inputs", ", ".join(f"{t.name} {t.dtype}[{', '.join(map(str, t.shape))}]" for t in m.observed.inputs[:2])),
         ("verified by", f"{m.verified_by} ({m.thoroughness})"),
         ("made in", f"{m.export.wall_ns / 1e9:.1f} s, peak {m.export.peak_memory_bytes / _MB:.0f} MB "
-                    f"({m.export.import_memory_bytes / _MB:.0f} MB of it imports)"),
+                    f"({_imports(m)})"),
     ):  # fmt: skip
         table.add_row(f"[bold]{name}", value)
     _print(table)
-    print_gates(folder, m.gates, as_json=False)
+    print_gates(folder, m.gates)
 
 
-def print_catalog(found: list[tuple[Path, Manifest]], as_json: bool) -> None:
+def print_catalog(found: Mapping[Path, Manifest], as_json: bool) -> None:
     """Pairs, targets, schemes, artifacts."""
     if as_json:
         print_json({
             "pairs": [_fields(pair) for pair in PAIRS.values()], "targets": list(TargetName), "schemes": list(Scheme),
-            "artifacts": [folder for folder, _ in found],
+            "artifacts": list(found),
         })  # fmt: skip
         return
     pairs = _table("pair", "deep", "wide", "holds equal", "note")
@@ -148,7 +148,7 @@ def print_catalog(found: list[tuple[Path, Manifest]], as_json: bool) -> None:
     _print(pairs)
     _print(targets)
     _print(f"schemes: {', '.join(Scheme)}")
-    for folder, manifest in found:
+    for folder, manifest in found.items():
         _print(f"{folder}: {manifest.target} {manifest.scheme}, {describe(manifest.shape)}")
 
 
@@ -221,6 +221,11 @@ def _figures(m: Manifest) -> list[str]:
         f"{m.export.wall_ns / 1e9:.1f}",
         f"{m.export.peak_memory_bytes / _MB:.0f}",
     ]
+
+
+def _imports(m: Manifest) -> str:
+    memory = m.export.import_memory_bytes
+    return "imports not measured" if memory is None else f"{memory / _MB:.0f} MB of it imports"
 
 
 def _provenance(m: Manifest) -> str:

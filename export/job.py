@@ -6,7 +6,6 @@ jobs, because importing an SDK costs more than writing a small model.
 
 import errno
 import os
-import resource
 import shutil
 import sys
 import time
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from export.events import EVENT, JOBS, Done, Event, Failed, Failure, Stage, temporary_folder
+from export.facts import gather_facts, toolchain
 from export.gates import GateError
 from export.manifest import (
     MANIFEST_FILE,
@@ -22,18 +22,17 @@ from export.manifest import (
     FileEntry,
     FileKind,
     Manifest,
-    RoleBytes,
     list_files,
     move_into_place,
     write_json,
 )
+from export.memory import peak_memory_bytes, reset_peak_memory, resident_memory_bytes
 from export.parity import Proof, Prover
 from export.plan import ExportJob, PlannedShape
 from export.reference import REFERENCE_FILE
 from export.targets.base import Target
 from export.targets.registry import get_target
 from models.checkpoint import open_checkpoint
-from models.cost import bits_per_weight, stored_bytes, token_cost
 from models.errors import UserError
 from models.weights import RandomWeights, WeightSource
 
@@ -45,10 +44,11 @@ def make_artifact(job: ExportJob, num_threads: int, progress: Callable[[str], No
         (bytes of all its files, what it took).
     """
     started_ns = time.monotonic_ns()
+    reset_peak_memory()
     target = get_target(job.target)
     progress("import")
     target.load_sdk()
-    import_memory = _peak_memory_bytes()
+    import_memory = resident_memory_bytes()
     building = temporary_folder(job.folder, os.getpid())
     building.mkdir(parents=True)
     try:
@@ -65,7 +65,7 @@ def make_artifact(job: ExportJob, num_threads: int, progress: Callable[[str], No
         write_json(proof.reference, building / REFERENCE_FILE)
         files = [*model_files, *list_files(building, FileKind.REFERENCE, (REFERENCE_FILE,)), *_tokenizer(job, building)]
         effort = ExportEffort(
-            wall_ns=time.monotonic_ns() - started_ns, peak_memory_bytes=_peak_memory_bytes(),
+            wall_ns=time.monotonic_ns() - started_ns, peak_memory_bytes=peak_memory_bytes(),
             import_memory_bytes=import_memory,
         )  # fmt: skip
         write_json(_manifest(job, target, proof, files, effort), building / MANIFEST_FILE)
@@ -90,9 +90,8 @@ def _tokenizer(job: ExportJob, building: Path) -> list[FileEntry]:
 
 
 def _manifest(job: ExportJob, target: Target, proof: Proof, files: list[FileEntry], effort: ExportEffort) -> Manifest:
-    storage = target.storage(job.spec)
-    weights = stored_bytes(job.spec.shape, storage)
     total = sum(entry.bytes for entry in files if entry.kind is FileKind.MODEL)
+    facts = gather_facts(target, job.spec, temporary_folder(job.folder, os.getpid()), total)
     return Manifest(
         schema="deepnarrow/manifest/1",
         job_id=job.job_id,
@@ -104,25 +103,18 @@ def _manifest(job: ExportJob, target: Target, proof: Proof, files: list[FileEntr
         scheme=job.scheme,
         options=job.options,
         token_ids=job.planned.token_ids,
-        observed=target.observe(job.spec, temporary_folder(job.folder, os.getpid())),
+        observed=facts.observed,
         files=tuple(files),
-        bytes_by_role=RoleBytes(
-            embedding=weights.embedding, head=weights.head, layers=weights.layers, overhead=total - weights.total
-        ),
-        bits_per_weight=bits_per_weight(job.spec.shape, storage),
-        cost_per_token=token_cost(job.spec.shape, storage, job.options.max_context),
+        bytes_by_role=facts.bytes_by_role,
+        bits_per_weight=facts.bits_per_weight,
+        cost_per_token=facts.cost_per_token,
         weights=job.planned.provenance,
-        toolchain=target.toolchain(),
+        toolchain=toolchain(target),
         verified_by=target.verified_by(),
         thoroughness=job.thoroughness,
         gates=proof.gates,
         export=effort,
     )
-
-
-def _peak_memory_bytes() -> int:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _run(index: int, job: ExportJob, emit: Callable[[Event], None]) -> Event:

@@ -26,6 +26,7 @@ from models.shape import Llama3RopeScaling, MlpShape, TransformerShape
 MANIFEST_SCHEMA = "deepnarrow/manifest/1"
 MANIFEST_FILE = "manifest.json"
 INDEX_FILE = "index.json"
+RETIRED = "-retired"
 T = TypeVar("T")
 
 # The dataclasses inside a manifest refuse unknown keys as its own models do.
@@ -89,13 +90,13 @@ class ExportEffort(_Model):
 
     Attributes:
         wall_ns: from the start of the job to the proof.
-        peak_memory_bytes: peak resident memory of the job's process.
-        import_memory_bytes: resident memory of that process once its packages were imported.
+        peak_memory_bytes: peak resident memory of the job's process during the job.
+        import_memory_bytes: resident memory of that process once its packages were imported; null if not measured.
     """
 
     wall_ns: int
     peak_memory_bytes: int
-    import_memory_bytes: int
+    import_memory_bytes: int | None
 
 
 class Manifest(_Model):
@@ -196,6 +197,15 @@ def check_files(folder: Path, manifest: Manifest) -> GateResult:
     )  # fmt: skip
 
 
+def damaged_file(folder: Path, manifest: Manifest) -> str | None:
+    """The first file that is missing or has another size; hashes are left to `verify`."""
+    for entry in manifest.files:
+        path = folder / entry.path
+        if not path.is_file() or path.stat().st_size != entry.bytes:
+            return entry.path
+    return None
+
+
 def sha256(path: Path) -> str:
     """Hex digest of a file, read in blocks."""
     with path.open("rb") as file:
@@ -203,8 +213,12 @@ def sha256(path: Path) -> str:
 
 
 def move_into_place(finished: Path, folder: Path) -> None:
-    """Give a finished temporary folder its name; an older artifact of that name goes away after, not before."""
-    retired = finished.with_name(f"{finished.name}-retired")
+    """Give a finished temporary folder its name.
+
+    An older artifact of that name is set aside first and deleted last; `export.runner.remove_leftovers` puts it back if
+    the process dies in between.
+    """
+    retired = finished.with_name(f"{finished.name}{RETIRED}")
     if folder.exists():
         folder.rename(retired)
     finished.rename(folder)
@@ -232,20 +246,32 @@ class Index(_Model):
     artifacts: tuple[IndexEntry, ...]
 
 
-def find_artifacts(root: Path) -> list[tuple[Path, Manifest]]:
-    """Every artifact under `root`, by path; unfinished folders have no manifest and do not count."""
-    folders = sorted(path.parent for path in root.glob(f"*/*/*/{MANIFEST_FILE}"))
-    return [(folder, read_manifest(folder)) for folder in folders if not folder.name.startswith(".")]
+def find_artifacts(root: Path) -> tuple[dict[Path, Manifest], list[str]]:
+    """Every artifact under `root`, by path; unfinished folders have no manifest and do not count.
+
+    Returns:
+        (manifests by folder, one line for each manifest that cannot be understood).
+    """
+    manifests: dict[Path, Manifest] = {}
+    unreadable: list[str] = []
+    for folder in sorted(path.parent for path in root.glob(f"*/*/*/{MANIFEST_FILE}")):
+        if folder.name.startswith("."):
+            continue
+        try:
+            manifests[folder] = read_manifest(folder)
+        except UserError as error:
+            unreadable.append(str(error))
+    return manifests, unreadable
 
 
 def write_index(root: Path) -> Index:
-    """Rewrite `root`'s index from the manifests below it."""
+    """Rewrite `root`'s index from the manifests below it that can be understood."""
     entries = tuple(
         IndexEntry(
             path=folder.relative_to(root).as_posix(), pair=m.pair, arm=m.arm, shape_name=m.shape_name, target=m.target,
             scheme=m.scheme, job_id=m.job_id, bytes=sum(entry.bytes for entry in m.files),
         )
-        for folder, m in find_artifacts(root)
+        for folder, m in find_artifacts(root)[0].items()
     )  # fmt: skip
     index = Index(schema="deepnarrow/index/1", artifacts=entries)
     temporary = root / f".{INDEX_FILE}.{os.getpid()}"

@@ -21,6 +21,7 @@ from export.gates import (
     FLOOR_FACTOR,
     MAX_NORM_ERROR,
     MIN_CORRELATION,
+    Compared,
     Floor,
     Gate,
     GateError,
@@ -52,9 +53,13 @@ from export.reference import (
 from export.targets.base import ExportSpec, LanguageModel, StoredTensor, Target
 from models.activations import Activations
 from models.eager import EagerDecoder, EagerMlp
+from models.rope import ROPE_COS, ROPE_SIN, rope_tables
 from models.shape import MlpShape, TransformerShape
 from models.tensors import EMBEDDING, HEAD, Role, tensors
 from models.weights import LoadedWeights, WeightSource, load_all
+
+# Rotary tables may be stored as float16.
+ROPE_BITS = 16
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +100,7 @@ class Prover:
         """
         self.progress("operators")
         observed = self.target.observe(self.spec, self.folder)
-        operators = check_operators(self.target.required_operators(self.spec), dict(observed.operators))
+        operators = check_operators(self.target.required_operators(self.spec), observed)
         actual = sum((self.folder / name).stat().st_size for name in self.model_files)
         size = check_size(actual, self.target.expected_file_bytes(self.spec))
         if isinstance(self.spec.shape, MlpShape):
@@ -118,7 +123,15 @@ class Prover:
         weights = self._dequantized(stored)
         same = self._eager_logits(weights, cases)
         floor = self._floor(weights, cases, same)
-        logits_gate = check_logits(cases, artifact.logits, same, exact, floor)
+        chunks = max(-(-case.prompt_length // self.spec.options.prefill_chunk) for case in cases)
+        compared = Compared(
+            cases=cases,
+            artifact=artifact.logits,
+            same=same,
+            exact=exact,
+            note=f"prefill in up to {chunks} chunks, then steps",
+        )
+        logits_gate = check_logits(self.spec.scheme, compared, floor)
         self.progress("greedy")
         eager = self._eager_logits(weights, artifact.texts)
         margin = DECISIVE_SIGMAS * 2**0.5 * floor.overall * spread(same)
@@ -151,14 +164,18 @@ class Prover:
         source = load_all(self.weights)
         roles = {spec.name: spec.role for spec in tensors(self.spec.shape)}
         formats = self.target.storage(self.spec).formats
+        rope = self._rope_tables()
         stored: dict[str, StoredTensor] = {}
         checks: list[tuple[float, float]] = []
         for name, tensor in self.target.stored_tensors(self.spec, self.folder):
+            if name in rope:
+                check_tensor(name, tensor, ROPE_BITS, rope.pop(name))
+                continue
             bits = tensor.bits if isinstance(tensor, QuantizedTensor) else formats[roles[name]].bits
             checks.append(check_tensor(name, tensor, bits, source.get(name)))
             # A tied table that the target stores twice comes twice: for the look-up, then for the head.
             stored[HEAD if name == EMBEDDING and name in stored else name] = tensor
-        missing = sorted(roles.keys() - stored.keys())
+        missing = sorted((roles.keys() | rope.keys()) - stored.keys())
         if missing:
             raise GateError(Gate.WEIGHTS, f"not stored: {', '.join(missing[:3])} ({len(missing)} in all)")
         bits = formats[Role.LINEAR].bits
@@ -170,6 +187,12 @@ class Prover:
         )
         self.progress("eager")
         return result, stored, run_source(source)
+
+    def _rope_tables(self) -> dict[str, np.ndarray]:
+        """Every position's angles; texts cannot reach them all."""
+        if isinstance(self.spec.shape, MlpShape):
+            return {}
+        return dict(zip((ROPE_COS, ROPE_SIN), rope_tables(self.spec.shape, self.spec.options.max_context), strict=True))
 
     def _prove_network(self, reference: NetworkReference | None) -> tuple[tuple[GateResult, ...], NetworkReference]:
         assert isinstance(self.spec.shape, MlpShape)
@@ -191,7 +214,8 @@ class Prover:
         if reference is not None:
             confirm_network_reference(reference, fresh)
         case = Case(np.zeros(len(inputs), np.int64), 1)
-        return (weights_gate, check_logits([case], artifact, same, exact, floor)), reference or fresh
+        compared = Compared(cases=[case], artifact=artifact, same=same, exact=exact, note="one after the other")
+        return (weights_gate, check_logits(self.spec.scheme, compared, floor)), reference or fresh
 
     def _floor(self, weights: WeightSource, cases: list[Case], same: list[np.ndarray]) -> Floor:
         """Measured on all texts but the longest: rounding acts on each token alike, and eager is slow."""

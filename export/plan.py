@@ -10,14 +10,18 @@ from pathlib import Path
 
 import export
 import models
-from export.manifest import MANIFEST_FILE, CheckpointSource, RandomSource, read_manifest
+from export.facts import toolchain
+from export.manifest import MANIFEST_FILE, CheckpointSource, RandomSource, damaged_file, read_manifest
 from export.quantization import Scheme
 from export.reference import Thoroughness
 from export.targets.base import ExportOptions, ExportSpec, TargetName, TokenIds
 from export.targets.registry import get_target
 from models.errors import UserError
 from models.pair import Arm
-from models.shape import Shape
+from models.shape import Shape, TransformerShape
+
+# Room for the reference's prompt and 64 greedy steps, and for a prefill with steps behind it.
+MIN_CONTEXT = 128
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +79,7 @@ class ExportJob:
             "token_ids": asdict(self.planned.token_ids),
             "weights": self.planned.provenance.model_dump(),
             "thoroughness": self.thoroughness,
-            "toolchain": get_target(self.target).toolchain(),
+            "toolchain": toolchain(get_target(self.target)),
             "exporter": exporter_version(),
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
@@ -118,10 +122,18 @@ def make_jobs(
     thoroughness: Thoroughness,
     out: Path,
 ) -> list[ExportJob]:
-    """Every combination, grouped by target so that the slowest ones start first."""
+    """Every combination of shape, target and scheme.
+
+    Raises:
+        UserError: the cache is too small for the texts of the gates.
+    """
+    decoder = any(isinstance(planned.shape, TransformerShape) for planned in shapes)
+    if decoder and options.max_context < MIN_CONTEXT:
+        raise UserError(f"--max-context {options.max_context} is below {MIN_CONTEXT}, which the gates need")
     return [
         ExportJob(
-            planned=planned, target=target, scheme=scheme, options=options, thoroughness=thoroughness,
+            planned=planned, target=target, scheme=scheme, thoroughness=thoroughness,
+            options=options if isinstance(planned.shape, TransformerShape) else ExportOptions(),
             folder=out / planned.pair / planned.name / f"{target}-{scheme}",
         )
         for target in targets for scheme in schemes for planned in shapes
@@ -141,13 +153,18 @@ def _decide(job: ExportJob, force: bool) -> PlannedJob:
     predicted = get_target(job.target).expected_file_bytes(job.spec)
     if not job.folder.exists():
         return PlannedJob(job, Action.EXPORT, "new", predicted)
+    if not job.folder.is_dir():
+        raise UserError(f"{job.folder} is in the way and is not a folder; remove it or choose another --out")
     if not (job.folder / MANIFEST_FILE).is_file():
         if force:
             return PlannedJob(job, Action.REPLACE, "was not an artifact", predicted)
         raise UserError(f"{job.folder} exists and is not an artifact; remove it, pass --force, or choose another --out")
     if force:
         return PlannedJob(job, Action.REPLACE, "forced", predicted)
-    if read_manifest(job.folder).job_id == job.job_id:
+    manifest = read_manifest(job.folder)
+    if manifest.job_id == job.job_id:
+        if damaged := damaged_file(job.folder, manifest):
+            return PlannedJob(job, Action.REPLACE, f"{damaged} is damaged", predicted)
         return PlannedJob(job, Action.SKIP, "same shape, weights, options and tools", predicted)
     raise UserError(
         f"{job.folder} holds an artifact made from other weights, options or tools; "

@@ -8,9 +8,11 @@ import tempfile
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from export.events import EVENT, JOBS, Done, Event, Failed, Failure, temporary_folder
+from export.manifest import RETIRED
 from export.plan import ExportJob
 
 Listener = Callable[[ExportJob, Event], None]
@@ -94,7 +96,8 @@ class Runner:
 
     def _tell(self, job: ExportJob, event: Event) -> None:
         with self._lock:
-            self._listener(job, event)
+            if not self._stopping:  # what stopping does to the jobs is no news
+                self._listener(job, event)
 
     def _stop(self) -> None:
         with self._lock:
@@ -105,11 +108,24 @@ class Runner:
 
 
 def remove_leftovers(root: Path) -> None:
-    """Delete folders that killed processes left unfinished under `root`."""
+    """Clear up after killed processes under `root`: unfinished folders go, artifacts set aside come back."""
     for path in root.glob("*/*/.*.*"):
-        pid = path.name.removesuffix("-retired").rpartition(".")[2]
-        if path.is_dir() and pid.isdigit() and not _alive(int(pid)):
+        name, _, pid = path.name.removesuffix(RETIRED).rpartition(".")
+        if not pid.isdecimal() or _alive(int(pid)):
+            continue
+        artifact = path.with_name(name.removeprefix("."))
+        if path.name.endswith(RETIRED) and not artifact.exists():
+            path.rename(artifact)
+        elif path.is_dir():
             shutil.rmtree(path)
+
+
+def remove_empty_folders(jobs: list[ExportJob]) -> None:
+    """Folders of pair and shape in which no job put anything."""
+    for job in jobs:
+        for folder in job.folder.parents[:2]:
+            with suppress(OSError):  # not empty, or gone already
+                folder.rmdir()
 
 
 def _alive(pid: int) -> bool:

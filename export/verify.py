@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from export.facts import check_manifest
 from export.manifest import CheckpointSource, Manifest, check_files, read_manifest, read_reference
 from export.parity import Proof, Prover
+from export.reference import Thoroughness
 from export.targets.registry import get_target
 from models.checkpoint import open_checkpoint
 from models.errors import UserError
@@ -17,7 +19,7 @@ def verify_artifact(folder: Path, checkpoint: Path | None, num_threads: int, pro
 
     Args:
         folder: an artifact.
-        checkpoint: the Hugging Face folder it was made from; None for random weights.
+        checkpoint: the Hugging Face folder that artifacts of checkpoints were made from; random weights need none.
         num_threads: processors for the runs.
         progress: called with the name of each gate as it starts.
 
@@ -28,25 +30,26 @@ def verify_artifact(folder: Path, checkpoint: Path | None, num_threads: int, pro
     manifest = read_manifest(folder)
     progress("files")
     files = check_files(folder, manifest)
+    target = get_target(manifest.target)
+    facts = check_manifest(manifest, target, folder)
     reference = read_reference(folder)
     prover = Prover(
-        target=get_target(manifest.target),
+        target=target,
         spec=manifest.spec,
         weights=_source(manifest, checkpoint),
         folder=folder,
         model_files=manifest.model_files,
-        thoroughness=manifest.thoroughness,
+        # Only shapes of a sweep may have been proven on less text.
+        thoroughness=manifest.thoroughness if manifest.arm is None else Thoroughness.FULL,
         num_threads=num_threads,
         progress=progress,
     )
     proof = prover.prove(reference)
-    return replace(proof, gates=(files, *proof.gates))
+    return replace(proof, gates=(files, facts, *proof.gates))
 
 
 def _source(manifest: Manifest, checkpoint: Path | None) -> WeightSource:
     if not isinstance(manifest.weights, CheckpointSource):
-        if checkpoint is not None:
-            raise UserError(f"the artifact holds random weights of seed {manifest.weights.seed}; leave out --weights")
         return RandomWeights(manifest.shape, manifest.weights.seed)
     if checkpoint is None:
         raise UserError(

@@ -26,8 +26,12 @@ def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProce
 
 def one_line(result: subprocess.CompletedProcess[str]) -> str:
     """The refusal: one line on standard error, nothing on standard output."""
-    lines = result.stderr.strip().splitlines()
     assert result.stdout == ""
+    return one_error_line(result)
+
+
+def one_error_line(result: subprocess.CompletedProcess[str]) -> str:
+    lines = result.stderr.strip().splitlines()
     assert len(lines) == 1, result.stderr
     return lines[0]
 
@@ -51,7 +55,7 @@ def test_all_makes_an_indexed_artifact_of_each_arm_for_each_target(made: Path) -
     for entry in index["artifacts"]:
         manifest = read_manifest(made / entry["path"])
         assert manifest.job_id == entry["job_id"]
-        assert {gate.gate for gate in manifest.gates} == {"operators", "size", "weights", "logits", "greedy"}
+        assert [gate.gate for gate in manifest.gates] == ["operators", "size", "weights", "logits", "greedy"]
         assert manifest.export.peak_memory_bytes >= manifest.export.import_memory_bytes > 0
 
 
@@ -79,6 +83,60 @@ def test_an_artifact_of_other_options_is_not_replaced_without_force(made: Path, 
     assert read_manifest(tmp_path / "tiny" / "wide-2x128" / "onnx-int4").options.max_context == 512
 
 
+def test_a_damaged_artifact_is_made_again(made: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "tiny" / "wide-2x128" / "onnx-int4"
+    shutil.copytree(made / "tiny" / "wide-2x128" / "onnx-int4", folder)
+    (folder / "model.onnx.data").write_bytes(b"short")
+    result = run("all", "--pair", "tiny", "--target", "onnx", "--out", tmp_path, "--json")
+    assert [job["action"] for job in json.loads(result.stdout)["jobs"]] == ["export", "replace"]
+    assert run("verify", folder).returncode == 0
+
+
+def test_an_unreadable_manifest_elsewhere_is_told_and_skipped(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "tiny" / "wide-2x128" / "onnx-int4", tmp_path / "tiny" / "wide-2x128" / "onnx-int4")
+    (tmp_path / "x" / "y" / "z").mkdir(parents=True)
+    (tmp_path / "x" / "y" / "z" / MANIFEST_FILE).write_text("{")
+    listed = run("list", "--out", tmp_path)
+    assert listed.returncode == 0
+    assert "onnx-int4" in listed.stdout
+    assert one_error_line(listed).startswith("skipped: ")
+
+
+def test_a_file_in_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "tiny" / "deep-8x64").mkdir(parents=True)
+    (tmp_path / "tiny" / "deep-8x64" / "onnx-int4").write_text("")
+    result = run("all", "--pair", "tiny", "--target", "onnx", "--out", tmp_path, "--force")
+    assert result.returncode == 2
+    assert "not a folder" in one_line(result)
+
+
+def test_an_artifact_set_aside_by_a_killed_process_comes_back(made: Path, tmp_path: Path) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    aside = tmp_path / "tiny" / "deep-8x64" / f".onnx-int4.{gone.pid}-retired"
+    shutil.copytree(made / "tiny" / "deep-8x64" / "onnx-int4", aside)
+    result = run("all", "--pair", "tiny", "--target", "onnx", "--out", tmp_path)
+    assert "deep-8x64 onnx-int4: up to date" in result.stderr
+    assert not aside.exists()
+
+
+def test_verify_goes_on_after_a_failure_and_says_so_in_json(made: Path, tmp_path: Path) -> None:
+    good, bad = made / "tiny" / "wide-2x128" / "onnx-int4", tmp_path / "bad"
+    shutil.copytree(good, bad)
+    (bad / "genai_config.json").write_text("{}")
+    result = run("verify", bad, good, "--json")
+    assert result.returncode == 1
+    assert str(bad) in result.stderr
+    verdicts = json.loads(result.stdout)["artifacts"]
+    assert [verdict["verified"] for verdict in verdicts] == [False, True]
+    assert verdicts[0]["gate"] == "files"
+
+
+def test_errors_are_json_too(tmp_path: Path) -> None:
+    result = run("all", "--pair", "nope", "--json", "--out", tmp_path)
+    assert json.loads(result.stdout)["exit_code"] == 2
+
+
 def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     result = run("all", "--dry-run", "--json", "--out", tmp_path / "out")
     jobs = json.loads(result.stdout)["jobs"]
@@ -98,6 +156,10 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
         (["all", "--weights", "deep=/nowhere"], ["/nowhere"]),
         (["all", "--prefill-chunk", "4096"], ["4096", "1024"]),
         (["pair", "--params", "12Q"], ["'12Q'", "125M"]),
+        (["all", "--weights", "deep="], ["'deep='", "ARM=DIR"]),
+        (["all", "--max-context", "64", "--prefill-chunk", "32"], ["64", "128"]),
+        (["sweep", "--scheme", "int8"], ["6x1280", "130 MB"]),
+        (["pair", "--layers", "\u00b2,1"], ["\u00b2,1"]),
         (["pair", "--layers", "12,30"], ["'12,30'"]),
         (["pair", "--params", "125M", "--layers", "30,28"], ["28 layers"]),
         (["verify", "/nowhere"], ["/nowhere", "manifest.json"]),
@@ -105,7 +167,7 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], words: list[str], tmp_path: Path) -> None:
-    out = ["--out", str(tmp_path / "out")] if arguments[0] == "all" else []
+    out = ["--out", str(tmp_path / "out")] if arguments[0] in ("all", "sweep") else []
     result = run(*arguments, *out)
     assert result.returncode == 2
     line = one_line(result)
@@ -189,7 +251,8 @@ def test_an_interrupted_run_leaves_nothing_half_and_resumes(tmp_path: Path) -> N
     assert process.returncode == 130
     assert "run the same command again" in errors
     assert "Traceback" not in errors
-    assert not list(tmp_path.glob("tiny/*/.*"))
+    assert "failed" not in errors
+    assert not list(tmp_path.glob("tiny/*"))
     assert run("all", "--pair", "tiny", "--target", "onnx", "--out", tmp_path).returncode == 0
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from export.arguments import plan_pair
-from export.gates import Gate, GateError, check_greedy
+from export.gates import Gate, GateError, check_greedy, check_tensor
 from export.job import make_artifact
 from export.manifest import (
     MANIFEST_FILE,
@@ -24,12 +25,16 @@ from export.manifest import (
 from export.parity import Prover
 from export.plan import ExportJob
 from export.quantization import Scheme
+from export.quantized import QuantizedTensor
+from export.quantizers import quantize
 from export.reference import REFERENCE_FILE, Thoroughness
 from export.targets.base import ExportOptions, ExportSpec, TargetName
 from export.targets.registry import get_target
 from export.verify import verify_artifact
 from models.errors import UserError
-from models.shape import Shape
+from models.rope import rope_tables
+from models.shape import Shape, TransformerShape
+from models.storage import WeightFormat
 from models.weights import RandomWeights
 
 
@@ -94,6 +99,65 @@ def test_a_missing_and_an_extra_file_are_caught(copy: Path) -> None:
         verify(copy)
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("cost_per_token", "weight_bytes_read"), 1, "cost_per_token"),
+        (("observed", "attention_operator"), "magic", "observed"),
+        (("bytes_by_role", "layers"), 7, "bytes_by_role"),
+        (("bits_per_weight", "linear"), 2.0, "bits_per_weight"),
+        (("gates",), [], "no result of: logits|no result of: greedy"),
+    ],
+)
+def test_a_manifest_that_embellishes_is_caught(copy: Path, path: tuple[str, ...], value: object, words: str) -> None:
+    content = json.loads((copy / MANIFEST_FILE).read_text())
+    place = content
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    (copy / MANIFEST_FILE).write_text(json.dumps(content))
+    with pytest.raises(GateError, match=words) as caught:
+        verify(copy)
+    assert caught.value.gate is Gate.MANIFEST
+
+
+def spoiled(kind: str) -> QuantizedTensor:
+    weight = np.random.default_rng(0).standard_normal((576, 576), dtype=np.float32)
+    right = quantize(weight, WeightFormat(4, 32, 16), torch.bfloat16)
+    values, scales = right.values.copy(), right.scales.copy()
+    match kind:
+        case "swapped rows":
+            values[[3, 4]], scales[[3, 4]] = values[[4, 3]], scales[[4, 3]]
+        case "empty row":
+            values[3] = 0
+        case "doubled scales of a row":
+            scales[3] *= 2
+    return QuantizedTensor(values, scales, right.bits)
+
+
+def test_one_wrong_row_of_many_is_caught() -> None:
+    source = np.random.default_rng(0).standard_normal((576, 576), dtype=np.float32)
+    check_tensor("w", spoiled("nothing"), 4, source)
+    for kind in ("swapped rows", "empty row", "doubled scales of a row"):
+        with pytest.raises(GateError, match=r"row [34] of w correlates"):
+            check_tensor("w", spoiled(kind), 4, source)
+
+
+def test_wrong_rotary_tables_are_caught_at_positions_no_text_reaches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from export.targets.onnx import builders
+
+    def cut(shape: TransformerShape, max_context: int) -> tuple[np.ndarray, np.ndarray]:
+        cos, sin = rope_tables(shape, max_context)
+        cos[900:], sin[900:] = 0, 0
+        return cos, sin
+
+    monkeypatch.setattr(builders, "rope_tables", cut)
+    with pytest.raises(GateError, match=r"row 900 of rope\.cos"):
+        make(TargetName.ONNX, tmp_path)
+
+
 class SwappedWeights:
     """Layers 1 and 2 in each other's place."""
 
@@ -148,18 +212,18 @@ def test_a_decisive_wrong_token_fails_and_a_near_tie_does_not() -> None:
 @pytest.mark.parametrize("scheme", list(Scheme))
 def test_every_scheme_of_the_mlp_family_passes(target: TargetName, scheme: Scheme, tmp_path: Path) -> None:
     folder = make(target, tmp_path, "seed-mlp-matched", 0, scheme)
-    assert verify(folder) == (Gate.FILES, Gate.OPERATORS, Gate.SIZE, Gate.WEIGHTS, Gate.LOGITS)
+    assert verify(folder) == (Gate.FILES, Gate.MANIFEST, Gate.OPERATORS, Gate.SIZE, Gate.WEIGHTS, Gate.LOGITS)
     reference = read_reference(folder)
     assert reference.family == "mlp"
     assert len(reference.outputs[0]) == 1024
 
 
 def test_a_wrong_graph_is_caught_by_its_logits(tmp_path: Path) -> None:
-    """Right weights in the right places, but rotary positions of another base: only running it can tell."""
+    """Right weights in the right places, but norms with another epsilon: only running it can tell."""
     planned = plan_pair("tiny", 0, {})[0]
     target = get_target(TargetName.ONNX)
     spec = ExportSpec(shape=planned.shape, scheme=Scheme.INT4)
-    wrong = replace(spec, shape=replace(planned.shape, rope_theta=500.0))
+    wrong = replace(spec, shape=replace(planned.shape, norm_eps=0.5))
     target.write(wrong, RandomWeights(wrong.shape, 0), tmp_path)
     files = tuple(entry.path for entry in list_files(tmp_path, FileKind.MODEL))
     prover = Prover(
