@@ -6,7 +6,6 @@ import numpy as np
 
 from models.shape import Llama3RopeScaling, TransformerShape
 
-
 # What the tables are called among an artifact's stored tensors.
 ROPE_COS, ROPE_SIN = "rope.cos", "rope.sin"
 
