@@ -252,7 +252,9 @@ def _carry_out(
     groups = group([item.job for item in planned if item.action is not Action.SKIP])
     jobs = [job for jobs in groups for job in jobs]
     with JobProgress(planned, quiet=as_json) as progress:
-        runner = Runner(workers or min(os.cpu_count() or 1, 4), progress.on_event)
+        # No more processes than there is work: what is left over becomes threads.
+        processes = min(workers or min(os.cpu_count() or 1, 4), max(1, len(groups)))
+        runner = Runner(processes, progress.on_event)
         try:
             outcomes = runner.run(groups)
         finally:

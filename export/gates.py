@@ -242,7 +242,8 @@ def confirm_text_reference(reference: TextReference, eager: list[np.ndarray]) ->
         winners, margins = logits.argmax(-1), top_margins(logits)
         for step, (expected, margin) in enumerate(zip(text.greedy, text.margins, strict=True)):
             moved = abs(margins[step] - margin) > MAX_MARGIN_DRIFT * (reference.decisive_margin + margin)
-            if moved or (text.decisive[step] and winners[step] != expected):
+            flagged = text.decisive[step] == (margin > reference.decisive_margin)
+            if moved or not flagged or (text.decisive[step] and winners[step] != expected):
                 raise GateError(
                     Gate.GREEDY, f"reference.json does not belong to these weights: step {step} of text {index} says "
                     f"{expected} by {margin:.4f}, eager says {winners[step]} by {margins[step]:.4f}"

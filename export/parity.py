@@ -137,7 +137,6 @@ class Prover:
         margin = DECISIVE_SIGMAS * 2**0.5 * floor.overall * spread(same)
         if reference is not None:
             confirm_text_reference(reference, eager)
-            margin = reference.decisive_margin
         greedy_gate = check_greedy(eager, artifact.chosen, margin)
         reference = reference or text_reference(artifact.texts, artifact.chosen, eager, margin)
         return (weights_gate, logits_gate, greedy_gate), reference

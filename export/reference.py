@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from export.targets.base import ExportSpec
 from models.shape import MlpShape, TransformerShape
@@ -72,6 +72,12 @@ class GreedyText(_Model):
     greedy: list[int]
     margins: list[float]
     decisive: list[bool]
+
+    @model_validator(mode="after")
+    def _one_entry_per_step(self) -> "GreedyText":
+        if not len(self.prompt) > 0 < len(self.greedy) == len(self.margins) == len(self.decisive):
+            raise ValueError("a text needs a prompt, and as many margins and decisive flags as greedy ids")
+        return self
 
 
 class TextReference(_Model):
