@@ -11,7 +11,7 @@ from rich.table import Table
 
 from export.events import Done, Failed
 from export.gates import FLOOR_FACTOR, Gate, GateResult
-from export.manifest import FileKind, Manifest, read_manifest
+from export.manifest import Manifest, read_manifest
 from export.plan import PlannedJob
 from export.quantization import Scheme
 from export.targets.base import TargetName
@@ -103,7 +103,6 @@ def print_gates(folder: Path, gates: tuple[GateResult, ...]) -> None:
 def print_artifact(folder: Path, manifest: Manifest) -> None:
     """One screen about one artifact."""
     m, cost, roles = manifest, manifest.cost_per_token, manifest.bytes_by_role
-    total = sum(entry.bytes for entry in m.files if entry.kind is FileKind.MODEL)
     arm = f", {m.arm} arm" if m.arm else ""
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in (
@@ -112,8 +111,8 @@ def print_artifact(folder: Path, manifest: Manifest) -> None:
         ("shape", describe(m.shape)),
         ("for", f"{m.target} {m.scheme}, " + ", ".join(f"{k} {v}" for k, v in m.toolchain.items())),
         ("weights", _provenance(m)),
-        ("file bytes", f"{total:,} = embedding {roles.embedding:,} + head {roles.head:,} + layers {roles.layers:,} "
-                       f"+ overhead {roles.overhead:,}"),
+        ("file bytes", f"{m.model_bytes:,} = embedding {roles.embedding:,} + head {roles.head:,} "
+                       f"+ layers {roles.layers:,} + overhead {roles.overhead:,}"),
         ("bits/weight", _pairs({k: v for k, v in _fields(m.bits_per_weight).items() if v is not None})),
         ("one token reads", f"{cost.weight_bytes_read / _MB:.1f} MB of weights + "
                             f"{cost.kv_bytes_per_position:,} bytes of KV a position"),
@@ -213,7 +212,7 @@ def _figures(m: Manifest) -> list[str]:
     allowed = {gate.gate: gate.thresholds for gate in m.gates}
     logits, greedy = gates[Gate.LOGITS], gates.get(Gate.GREEDY)
     return [
-        f"{sum(entry.bytes for entry in m.files if entry.kind is FileKind.MODEL) / _MB:.1f}",
+        f"{m.model_bytes / _MB:.1f}",
         f"{m.cost_per_token.weight_bytes_read / _MB:.1f}",
         f"{logits['cosine_to_float32']:.4f}",
         f"{FLOOR_FACTOR * logits['relative_rms'] / allowed[Gate.LOGITS]['relative_rms']:.2f}",

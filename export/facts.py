@@ -5,7 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from export.gates import Gate, GateError, GateResult
-from export.manifest import FileKind, Manifest, RoleBytes
+from export.manifest import Manifest, RoleBytes
 from export.targets.base import ExportSpec, Observed, Target
 from models.cost import BitsPerWeight, TokenCost, bits_per_weight, stored_bytes, token_cost
 
@@ -20,12 +20,12 @@ class Facts:
     cost_per_token: TokenCost
 
 
-def gather_facts(target: Target, spec: ExportSpec, folder: Path, model_bytes: int) -> Facts:
-    """Facts about the artifact whose model files, `model_bytes` in all, are in `folder`."""
+def gather_facts(target: Target, spec: ExportSpec, observed: Observed, model_bytes: int) -> Facts:
+    """Facts about an artifact with `model_bytes` of model files, in which `observed` was found."""
     storage = target.storage(spec)
     stored = stored_bytes(spec.shape, storage)
     return Facts(
-        observed=target.observe(spec, folder),
+        observed=observed,
         bytes_by_role=RoleBytes(
             embedding=stored.embedding, head=stored.head, layers=stored.layers, overhead=model_bytes - stored.total
         ),
@@ -49,8 +49,7 @@ def check_manifest(manifest: Manifest, target: Target, folder: Path) -> GateResu
     Raises:
         GateError: naming the first field that is not what the files say, or a gate that the artifact never passed.
     """
-    model_bytes = sum(entry.bytes for entry in manifest.files if entry.kind is FileKind.MODEL)
-    facts = gather_facts(target, manifest.spec, folder, model_bytes)
+    facts = gather_facts(target, manifest.spec, target.observe(manifest.spec, folder), manifest.model_bytes)
     for field in fields(Facts):
         if getattr(facts, field.name) != getattr(manifest, field.name):
             raise GateError(Gate.MANIFEST, f"{field.name} is not what the files, shape and options come to")

@@ -91,7 +91,7 @@ def _tokenizer(job: ExportJob, building: Path) -> list[FileEntry]:
 
 def _manifest(job: ExportJob, target: Target, proof: Proof, files: list[FileEntry], effort: ExportEffort) -> Manifest:
     total = sum(entry.bytes for entry in files if entry.kind is FileKind.MODEL)
-    facts = gather_facts(target, job.spec, temporary_folder(job.folder, os.getpid()), total)
+    facts = gather_facts(target, job.spec, proof.observed, total)
     return Manifest(
         schema="deepnarrow/manifest/1",
         job_id=job.job_id,

@@ -137,6 +137,11 @@ class Manifest(_Model):
         return ExportSpec(shape=self.shape, scheme=self.scheme, options=self.options, token_ids=self.token_ids)
 
     @property
+    def model_bytes(self) -> int:
+        """Bytes of the files that the target wrote."""
+        return sum(entry.bytes for entry in self.files if entry.kind is FileKind.MODEL)
+
+    @property
     def model_files(self) -> tuple[str, ...]:
         """Paths of the files that the target wrote."""
         return tuple(entry.path for entry in self.files if entry.kind is FileKind.MODEL)

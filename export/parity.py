@@ -50,7 +50,7 @@ from export.reference import (
     reference_prompts,
     text_reference,
 )
-from export.targets.base import ExportSpec, LanguageModel, StoredTensor, Target
+from export.targets.base import ExportSpec, LanguageModel, Observed, StoredTensor, Target
 from models.activations import Activations
 from models.eager import EagerDecoder, EagerMlp
 from models.rope import ROPE_COS, ROPE_SIN, rope_tables
@@ -64,8 +64,9 @@ ROPE_BITS = 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proof:
-    """All gates of an artifact, passed, and the reference that they made or confirmed."""
+    """All gates of an artifact, passed; what its files showed, and the reference that the gates made or confirmed."""
 
+    observed: Observed
     gates: tuple[GateResult, ...]
     reference: TextReference | NetworkReference
 
@@ -109,7 +110,7 @@ class Prover:
         else:
             assert not isinstance(reference, NetworkReference)
             rest, reference = self._prove_language_model(reference)
-        return Proof(gates=(operators, size, *rest), reference=reference)
+        return Proof(observed=observed, gates=(operators, size, *rest), reference=reference)
 
     def _prove_language_model(self, reference: TextReference | None) -> tuple[tuple[GateResult, ...], TextReference]:
         # Artifact, source and stored weights one after the other: each is half a gigabyte for the default pair.
