@@ -17,9 +17,11 @@ lint: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/python -m export.schema --check
+	$(BIN)/python -m scripts.schema --check
 
 schemas: $(VENV)/.dev
 	$(BIN)/python -m export.schema
+	$(BIN)/python -m scripts.schema
 
 $(VENV)/.export: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

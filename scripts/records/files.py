@@ -1,0 +1,106 @@
+"""Requests and records as files. All errors are one line that names the file."""
+
+import os
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from export.manifest import Manifest, sha256, write_json
+from models.errors import UserError
+from scripts.records.record import DONE_SCHEMA, ArtifactFacts, Done, RunRecord
+from scripts.records.request import RunRequest
+
+RECORD_FILE = "record.json"
+DONE_FILE = "done.json"
+# Larger JSON is refused unread, here and in the apps.
+MAX_REQUEST_BYTES = 1 << 20
+MAX_RECORD_BYTES = 64 << 20
+T = TypeVar("T")
+
+
+def artifact_facts(manifest: Manifest, manifest_sha256: str) -> ArtifactFacts:
+    """The part of a manifest that a record carries."""
+    return ArtifactFacts(
+        job_id=manifest.job_id,
+        manifest_sha256=manifest_sha256,
+        pair=manifest.pair,
+        arm=manifest.arm,
+        shape_name=manifest.shape_name,
+        shape=manifest.shape,
+        target=manifest.target,
+        scheme=manifest.scheme,
+        max_context=manifest.options.max_context,
+        prefill_chunk=manifest.options.prefill_chunk,
+        model_bytes=manifest.model_bytes,
+        bytes_by_role=manifest.bytes_by_role,
+        weight_bytes_read=manifest.cost_per_token.weight_bytes_read,
+        kv_bytes_per_position=manifest.cost_per_token.kv_bytes_per_position,
+    )
+
+
+def read_request(path: Path) -> RunRequest:
+    """A request from its file.
+
+    Raises:
+        UserError: there is none, it is too large, or it is not one that this version understands.
+    """
+    return _read(TypeAdapter(RunRequest), path, MAX_REQUEST_BYTES)
+
+
+def read_record(path: Path) -> RunRecord:
+    """A record from its file.
+
+    Raises:
+        UserError: as for `read_request`.
+    """
+    return _read(TypeAdapter(RunRecord), path, MAX_RECORD_BYTES)
+
+
+def read_finished_record(folder: Path) -> RunRecord:
+    """The record of a run's folder, held to the hash in `done.json`.
+
+    Raises:
+        UserError: the run has not finished, its record is damaged, or they are of different runs.
+    """
+    done = _read(TypeAdapter(Done), folder / DONE_FILE, MAX_REQUEST_BYTES)
+    path = folder / RECORD_FILE
+    record = read_record(path)
+    if sha256(path) != done.record_sha256:
+        raise UserError(f"{path}: its hash is not the one in {DONE_FILE}, {done.record_sha256[:12]}...")
+    if record.run_id != done.run_id:
+        raise UserError(f"{path}: run {record.run_id}, but {DONE_FILE} is of run {done.run_id}")
+    return record
+
+
+def write_record(record: RunRecord, folder: Path) -> None:
+    """Write or replace the record atomically; `folder` is the run's own and is made if missing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_atomically(record, folder / RECORD_FILE)
+
+
+def write_done(run_id: str, folder: Path) -> None:
+    """Declare the record in `folder` complete."""
+    digest = sha256(folder / RECORD_FILE)
+    _write_atomically(Done(schema=DONE_SCHEMA, run_id=run_id, record_sha256=digest), folder / DONE_FILE)
+
+
+def _write_atomically(model: BaseModel, path: Path) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    write_json(model, temporary)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _read(adapter: TypeAdapter[T], path: Path, max_bytes: int) -> T:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    if (size := path.stat().st_size) > max_bytes:
+        raise UserError(f"{path}: {size} bytes; at most {max_bytes} are read")
+    try:
+        return adapter.validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UserError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from error
