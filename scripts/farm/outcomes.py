@@ -1,0 +1,46 @@
+"""Records that the farm writes because the harness could not."""
+
+from datetime import UTC, datetime
+
+from scripts.records import (
+    ArtifactFacts,
+    Completed,
+    Device,
+    Evidence,
+    Failed,
+    FailureKind,
+    HarnessInfo,
+    Running,
+    RunRecord,
+    RunRequest,
+    Skipped,
+    Stage,
+)
+
+FARM_HARNESS = "deepnarrow-farm"
+NO_EVIDENCE = Evidence(exit_info=None, crash_log=None, output=None)
+
+
+def empty_record(
+    request: RunRequest, outcome: Failed | Skipped, device: Device, artifact: ArtifactFacts | None
+) -> RunRecord:
+    """The record of a run of which the harness left nothing."""
+    return RunRecord(
+        request=request, outcome=outcome, device=device, artifact=artifact,
+        harness=HarnessInfo(name=FARM_HARNESS, version="0.1.0", build=None, debug=False),
+        started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"), duration_ns=None, gate_wait_ns=None,
+        environment_before=None, environment_after=None, bandwidth=None, load=None, observed=None, self_check=None,
+        prefill=(), decode=(), sustained=None, memory=(), concerns=(), evidence=None,
+    )  # fmt: skip
+
+
+def ended_by_farm(record: RunRecord, failure: FailureKind, message: str, evidence: Evidence) -> RunRecord:
+    """The last record of a harness that died or hung, told as a failure in the stage that it had reached.
+
+    A harness that got as far as naming its own outcome is believed.
+    """
+    stage = record.outcome.stage if isinstance(record.outcome, Running | Failed) else Stage.FINISH
+    if isinstance(record.outcome, Completed | Skipped | Failed):
+        return record.model_copy(update={"evidence": evidence})
+    outcome = Failed(stage=stage, failure=failure, message=message)
+    return record.model_copy(update={"outcome": outcome, "evidence": evidence})
