@@ -2,14 +2,38 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+MVN ?= mvn
+HAS_JAVA := $(and $(shell command -v java),$(shell command -v $(MVN)))
+JAR := android_app/core/target/deepnarrow-harness.jar
+TINY := build/tiny-artifacts
 
-.PHONY: artifacts test lint schemas clean
+.PHONY: artifacts test test-python test-android lint schemas report clean
 
 artifacts: $(VENV)/.export
 	$(BIN)/python -m export all
 
-test: $(VENV)/.dev
+# Android first: its build makes the desktop harness that the farm's tests run on their fake phones.
+test: test-android test-python
+
+test-python: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto
+
+ifdef HAS_JAVA
+test-android: $(VENV)/.export
+	$(BIN)/python -m export all --pair tiny --scheme int4 --target onnx,executorch --out $(TINY)
+	bash android_app/ci/fetch_executorch_classes.sh
+	DEEPNARROW_ARTIFACTS=$(CURDIR)/$(TINY) $(MVN) -B -q -f android_app/pom.xml verify
+else
+test-android:
+	@echo "skipped: the Android harness and everything that runs it (needs Java 17 and Maven)"
+endif
+
+# The sweep and mobilellm-125m on this machine through ExecuTorch and ONNX Runtime, then the page: see docs/method.md.
+report: $(VENV)/.report
+	$(BIN)/python -m export all --target executorch,onnx
+	$(BIN)/python -m export sweep --target executorch,onnx
+	$(BIN)/python -m scripts.farm run campaigns/host.toml
+	$(BIN)/python -m scripts.report results --out report.html
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -28,9 +52,13 @@ $(VENV)/.export: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[export]'
 	touch $@
 
-$(VENV)/.dev: $(VENV)/.export pyproject.toml
+$(VENV)/.report: $(VENV)/.export pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[export,farm,report]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.report pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) artifacts
+	rm -rf $(VENV) artifacts build android_app/*/target
