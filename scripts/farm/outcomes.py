@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from scripts.records import (
+    RECORD_SCHEMA,
     ArtifactFacts,
     Completed,
     Device,
@@ -26,7 +27,7 @@ def empty_record(
 ) -> RunRecord:
     """The record of a run of which the harness left nothing."""
     return RunRecord(
-        request=request, outcome=outcome, device=device, artifact=artifact,
+        schema=RECORD_SCHEMA, request=request, outcome=outcome, device=device, artifact=artifact,
         harness=HarnessInfo(name=FARM_HARNESS, version="0.1.0", build=None, debug=False),
         started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"), duration_ns=None, gate_wait_ns=None,
         environment_before=None, environment_after=None, bandwidth=None, load=None, observed=None, self_check=None,
