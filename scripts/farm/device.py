@@ -145,6 +145,9 @@ class Device(Protocol):
     ) -> RunRecord:
         """Run the harness in a fresh process and bring its finished record back.
 
+        What an earlier attempt with the same run id has left, a process or files, is ended and removed first: a farm
+        that was killed comes back with the id it was running.
+
         A harness that dies, or is not done after `deadline_s` seconds and is killed, gives a record too: the last one
         it wrote, with the outcome `CRASHED` or `HUNG` and the evidence (see `scripts.farm.outcomes`).
         """

@@ -1,0 +1,70 @@
+"""One attempt at a run: device ready, artifact there, gate open, harness run. Always gives a record."""
+
+from collections.abc import Callable
+
+from export.manifest import MANIFEST_FILE, sha256
+from scripts.farm.campaign import Campaign
+from scripts.farm.device import Device, DeviceError, DeviceState, Progress
+from scripts.farm.devices_state import DevicesState
+from scripts.farm.events import Phase
+from scripts.farm.gate import await_gate
+from scripts.farm.outcomes import empty_record
+from scripts.farm.plan import Slot
+from scripts.records import Failed, RunRecord, RunRequest, Skipped, Stage, artifact_facts
+
+Tell = Callable[[Phase, str, float | None], None]
+
+
+class Attempt:
+    """Attempts on one device. A device that failed is prepared again before the next one."""
+
+    def __init__(self, campaign: Campaign, device: Device, state: DevicesState, tell: Tell) -> None:
+        self._campaign, self._device, self._state, self._tell = campaign, device, state, tell
+        self._is_ready = False
+        self._celsius: float | None = None
+
+    async def run(self, slot: Slot, number: int) -> RunRecord:
+        """The record of attempt `number`, whatever happens, cancellation excepted."""
+        request = slot.request(self._campaign, number)
+        try:
+            return await self._run(slot, request)
+        except DeviceError as error:
+            self._is_ready = False
+            message = f"{error} ({error.hint})" if error.hint else str(error)
+            outcome = Failed(stage=Stage.ENVIRONMENT, failure=error.failure, message=message)
+            return self._without_harness(slot, request, outcome)
+
+    async def _run(self, slot: Slot, request: RunRequest) -> RunRecord:
+        cell = slot.position.cell
+        await self._make_ready(cell)
+        self._tell(Phase.STAGING, cell, self._celsius)
+        staged = await self._device.stage(slot.subject.folder, slot.subject.manifest)
+        shut = await await_gate(self._device, self._campaign.gates, self._on_wait)
+        if shut:
+            return self._without_harness(slot, request, shut)
+
+        def on_progress(progress: Progress) -> None:
+            step = f" {progress.done}/{progress.total}" if progress.total > 1 else ""
+            self._tell(Phase.RUNNING, f"{cell} {progress.stage}{step}", self._celsius)
+
+        self._tell(Phase.RUNNING, cell, self._celsius)
+        return await self._device.run(request, staged, on_progress, self._campaign.run_timeout_s)
+
+    async def _make_ready(self, cell: str) -> None:
+        if self._is_ready:
+            return
+        device_id = self._device.identity.device_id
+        self._tell(Phase.PREPARING, cell, self._celsius)
+        await self._device.prepare(lambda setting, prior: self._state.remember(device_id, setting, prior))
+        self._tell(Phase.INSTALLING, cell, self._celsius)
+        await self._device.install()
+        self._is_ready = True
+
+    def _on_wait(self, state: DeviceState, shut: str) -> None:
+        self._celsius = state.battery_celsius
+        self._tell(Phase.COOLING, shut, state.battery_celsius)
+
+    def _without_harness(self, slot: Slot, request: RunRequest, outcome: Failed | Skipped) -> RunRecord:
+        subject = slot.subject
+        facts = artifact_facts(subject.manifest, sha256(subject.folder / MANIFEST_FILE))
+        return empty_record(request, outcome, self._device.identity.facts, facts)

@@ -1,0 +1,45 @@
+"""All devices of all kinds."""
+
+import asyncio
+from collections.abc import Sequence
+
+from models.errors import UserError
+from scripts.farm.campaign import Campaign
+from scripts.farm.device import Device, DeviceError, Discovery, DiscoveryOptions, Problem
+from scripts.farm.host_device import HostDiscovery
+
+
+def all_discoveries(options: DiscoveryOptions) -> list[Discovery]:
+    """One for each kind of device."""
+    return [HostDiscovery(options)]
+
+
+async def find_devices(discoveries: Sequence[Discovery]) -> tuple[list[Device], list[Problem]]:
+    """Every device that can be used, sorted by id, and why others cannot."""
+    found: list[Device] = []
+    problems: list[Problem] = []
+    for discovery in discoveries:
+        try:
+            devices, told = await asyncio.gather(discovery.devices(), discovery.problems())
+        except DeviceError as error:
+            problems.append(Problem(who="discovery", what=str(error), what_to_do=error.hint))
+            continue
+        found += devices
+        problems += told
+    return sorted(found, key=lambda device: device.identity.device_id), problems
+
+
+def select(devices: Sequence[Device], campaign: Campaign) -> list[Device]:
+    """The devices that the campaign asks for.
+
+    Raises:
+        UserError: none; the message says what there is.
+    """
+    chosen = [device for device in devices if campaign.selects(device.identity.tags)]
+    if not chosen:
+        wanted = " or ".join(" + ".join(selector) for selector in campaign.devices)
+        there = "; ".join(f"{each.identity.device_id} ({', '.join(sorted(each.identity.tags))})" for each in devices)
+        raise UserError(
+            f"no device with the tags {wanted}; found: {there or 'none'}; see: python -m scripts.farm doctor"
+        )
+    return chosen

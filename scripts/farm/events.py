@@ -1,0 +1,55 @@
+"""What the scheduler tells whoever watches."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from scripts.records import RunRecord
+
+
+class Phase(StrEnum):
+    """What a device is doing for the farm."""
+
+    WAITING = "waiting"  # for its lease
+    PREPARING = "preparing"
+    INSTALLING = "installing"
+    STAGING = "staging"
+    COOLING = "cooling"  # gates are shut
+    RUNNING = "running"
+    STORING = "storing"
+    RETRYING = "retrying"
+    RESTORING = "restoring"
+    DONE = "done"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceEvent:
+    """A device's line.
+
+    Attributes:
+        detail: the cell and, while it runs, its stage; or why the device stopped.
+        done: filled slots of its queue.
+        total: slots of its queue.
+    """
+
+    device_id: str
+    phase: Phase
+    detail: str
+    done: int
+    total: int
+    celsius: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStored:
+    """A record was kept."""
+
+    device_id: str
+    record: RunRecord
+    done: int
+    total: int
+
+
+Event = DeviceEvent | RunStored
+Listener = Callable[[Event], None]

@@ -1,0 +1,218 @@
+"""This machine as a device: the host harness (`python -m scripts.host`), a fresh process for each run."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from export.manifest import MANIFEST_FILE, Manifest, read_manifest, sha256
+from models.errors import UserError
+from scripts.farm.device import (
+    Device,
+    DeviceError,
+    DeviceIdentity,
+    DeviceState,
+    DiscoveryOptions,
+    Problem,
+    Progress,
+    Remember,
+)
+from scripts.farm.outcomes import empty_record, ended_by_farm
+from scripts.host.environment import device_facts, environment
+from scripts.host.identity import harness_build
+from scripts.records import (
+    RECORD_FILE,
+    Evidence,
+    Failed,
+    FailureKind,
+    RunRecord,
+    RunRequest,
+    Stage,
+    artifact_facts,
+    read_finished_record,
+    read_record,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+MAX_EVIDENCE_BYTES = 16 << 10
+_EXIT_BAD_INPUT = 2
+
+
+class HostDevice:
+    """Implements `scripts.farm.device.Device`."""
+
+    def __init__(self, options: DiscoveryOptions) -> None:
+        name = socket.gethostname()
+        self._identity = DeviceIdentity(device_id=name, facts=device_facts(), labels=options.labels_of(name))
+
+    @property
+    def identity(self) -> DeviceIdentity:
+        """The host name is the id."""
+        return self._identity
+
+    async def prepare(self, remember: Remember) -> None:
+        """Nothing is changed on a machine that people work on."""
+
+    async def restore(self, prior: Mapping[str, str]) -> None:
+        """Nothing was changed."""
+
+    async def state(self) -> DeviceState:
+        """Of the battery, where there is one."""
+        now = await asyncio.to_thread(environment)
+        return DeviceState(
+            battery_celsius=now.battery_celsius, battery_percent=now.battery_percent, plugged=now.plugged
+        )  # fmt: skip
+
+    async def install(self) -> str:
+        """The harness is part of this program."""
+        return harness_build()
+
+    async def stage(self, folder: Path, manifest: Manifest) -> str:
+        """Artifacts are used where they are; the harness checks their hashes itself."""
+        if not folder.is_dir():
+            raise DeviceError(f"{folder} is not on {self._identity.device_id}", FailureKind.STORAGE)
+        return str(folder.resolve())
+
+    async def run(
+        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+    ) -> RunRecord:
+        """See the protocol. The working folder is named by the run, so that a restarted farm finds the old process."""
+        await self.abort(request.run_id)
+        work = _work_folder(request.run_id)
+        work.mkdir(parents=True)
+        try:
+            return await self._run_in(work, request, Path(staged), on_progress, deadline_s)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    async def abort(self, run_id: str) -> None:
+        """Kill the process group of a run and remove its folder."""
+        work = _work_folder(run_id)
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            pid = int((work / "pid").read_text())
+            if _is_harness(pid, work):
+                _kill_group(pid)
+        if work.exists():
+            await asyncio.to_thread(shutil.rmtree, work)
+
+    async def _run_in(
+        self,
+        work: Path,
+        request: RunRequest,
+        artifact: Path,
+        on_progress: Callable[[Progress], None],
+        deadline_s: float,
+    ) -> RunRecord:
+        (work / "request.json").write_text(request.model_dump_json(by_alias=True), encoding="utf-8")
+        with (work / "errors.log").open("wb") as errors:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "scripts.host", "--artifact", str(artifact), "--request",
+                str(work / "request.json"), "--out", str(work / "out"), cwd=ROOT, stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE, stderr=errors, start_new_session=True,
+            )  # fmt: skip
+        (work / "pid").write_text(str(process.pid))
+        try:
+            async with asyncio.timeout(deadline_s):
+                await _follow(process, on_progress)
+        except TimeoutError:
+            _kill_group(process.pid)
+            await process.wait()
+            message = f"not done after {deadline_s:.0f} s; killed"
+            return self._last_words(work, request, artifact, FailureKind.HUNG, message, process.returncode)
+        finally:
+            if process.returncode is None:
+                _kill_group(process.pid)
+                await process.wait()
+        return self._finished(work, request, artifact, process.returncode)
+
+    def _finished(self, work: Path, request: RunRequest, artifact: Path, code: int | None) -> RunRecord:
+        try:
+            return read_finished_record(work / "out" / request.run_id)
+        except UserError as error:
+            if code == _EXIT_BAD_INPUT:
+                return self._last_words(work, request, artifact, FailureKind.REQUEST, _tail(work).strip(), code)
+            message = f"the harness ended with exit code {code} before its record was finished: {error}"
+            return self._last_words(work, request, artifact, FailureKind.CRASHED, message, code)
+
+    def _last_words(
+        self, work: Path, request: RunRequest, artifact: Path, failure: FailureKind, message: str, code: int | None
+    ) -> RunRecord:
+        evidence = Evidence(exit_info=f"exit code {code}", crash_log=None, output=_tail(work))
+        path = work / "out" / request.run_id / RECORD_FILE
+        if path.is_file():
+            return ended_by_farm(read_record(path), failure, message, evidence)
+        facts = artifact_facts(read_manifest(artifact), sha256(artifact / MANIFEST_FILE))
+        outcome = Failed(stage=Stage.ENVIRONMENT, failure=failure, message=message)
+        record = empty_record(request, outcome, self._identity.facts, facts)
+        return record.model_copy(update={"evidence": evidence})
+
+
+class HostDiscovery:
+    """Implements `scripts.farm.device.Discovery`: there is always exactly this machine."""
+
+    def __init__(self, options: DiscoveryOptions) -> None:
+        self._options = options
+
+    async def devices(self) -> list[Device]:
+        """This machine."""
+        return [HostDevice(self._options)]
+
+    async def problems(self) -> list[Problem]:
+        """Runtimes that are missing."""
+        missing = [name for name in ("executorch", "onnxruntime") if not _is_installed(name)]
+        what_to_do = "pip install 'deepnarrow[export]'"
+        return [
+            Problem(who=socket.gethostname(), what=f"{name} is not installed; its artifacts cannot run on this machine",
+                    what_to_do=what_to_do)
+            for name in missing
+        ]  # fmt: skip
+
+
+async def _follow(process: asyncio.subprocess.Process, on_progress: Callable[[Progress], None]) -> None:
+    assert process.stdout is not None
+    async for line in process.stdout:
+        if progress := parse_progress(line):
+            on_progress(progress)
+    await process.wait()
+
+
+def parse_progress(line: bytes | str) -> Progress | None:
+    """A line of a harness's standard output; None for anything that is no progress."""
+    try:
+        fields = json.loads(line)
+        return Progress(Stage(fields["stage"]), int(fields["done"]), int(fields["total"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _work_folder(run_id: str) -> Path:
+    return Path(tempfile.gettempdir()) / f"deepnarrow-host-{os.getuid()}" / run_id
+
+
+def _is_harness(pid: int, work: Path) -> bool:
+    """Whether the process is the one that was started for this folder; process ids are used again."""
+    command = Path(f"/proc/{pid}/cmdline")
+    return command.exists() and str(work) in command.read_text(encoding="utf-8", errors="replace")
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _tail(work: Path) -> str:
+    data = (work / "errors.log").read_bytes()[-MAX_EVIDENCE_BYTES:]
+    return data.decode(errors="replace")
+
+
+def _is_installed(package: str) -> bool:
+    from importlib.util import find_spec
+
+    return find_spec(package) is not None

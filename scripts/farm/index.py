@@ -1,0 +1,125 @@
+"""The index: one row per record, so that questions need no reading of thousands of files."""
+
+import json
+import sqlite3
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from scripts.farm.migrations import INDEX_STEPS, migrate
+from scripts.records import FAILURE_CLASS, Failed, RunRecord, Skipped
+
+INDEX_FILE = "index.sqlite"
+BUSY_TIMEOUT_S = 30.0
+Row = dict[str, str | int | None]
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection in WAL mode: readers never wait for the writer, nor it for them. Transactions are explicit."""
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    return connection
+
+
+class Index:
+    """`index.sqlite`."""
+
+    def __init__(self, root: Path) -> None:
+        self._connection = connect(root / INDEX_FILE)
+        migrate(self._connection, INDEX_STEPS, str(root / INDEX_FILE))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+
+    def insert(self, row: Row) -> None:
+        """Add a record's row; one that is there stays as it is."""
+        names = ", ".join(row)
+        places = ", ".join(f":{name}" for name in row)
+        self._connection.execute(f"INSERT OR IGNORE INTO run ({names}) VALUES ({places})", row)
+
+    def rebuild(self, rows: list[Row]) -> None:
+        """Replace everything by `rows` in one transaction; readers see the old index or the new one."""
+        steps = "".join(INDEX_STEPS)
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in ("DROP VIEW comparable", "DROP TABLE run"):
+                self._connection.execute(statement)
+            for statement in _statements(steps):
+                self._connection.execute(statement)
+            for row in rows:
+                self.insert(row)
+        except sqlite3.Error:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    def query(self, sql: str, parameters: tuple[str | int, ...] = ()) -> list[sqlite3.Row]:
+        """Rows of a SELECT."""
+        return self._connection.execute(sql, parameters).fetchall()
+
+
+def row_of(record: RunRecord, campaign: str, record_sha256: str) -> Row:
+    """A record's row; a function of the record and its folder alone, so that an index can be rebuilt."""
+    plan, outcome, device, artifact = record.request.plan, record.outcome, record.device, record.artifact
+    failed = outcome if isinstance(outcome, Failed) else None
+    before, runtime = record.environment_before, record.observed
+    return {
+        "campaign": campaign,
+        "run_id": record.run_id,
+        "slot_id": record.run_id.rsplit(".a", 1)[0],
+        "cell": plan.cell if plan else "",
+        "block": plan.block if plan else "",
+        "repetition": plan.repetition if plan else 0,
+        "queue_order": plan.order if plan else 0,
+        "attempt": plan.attempt if plan else 0,
+        "canary": int(plan.canary) if plan else 0,
+        "outcome": outcome.kind,
+        "valid": int(record.valid),
+        "stage": failed.stage if failed else None,
+        "failure": failed.failure if failed else None,
+        "failure_class": FAILURE_CLASS[failed.failure] if failed else None,
+        "message": outcome.message if isinstance(outcome, Failed | Skipped) else None,
+        "device_id": plan.device_id if plan else "",
+        "device_kind": device.kind,
+        "device_model": device.model,
+        "soc": device.soc,
+        "os": device.os,
+        "os_version": device.os_version,
+        "os_build": device.os_build,
+        "harness_name": record.harness.name,
+        "harness_build": record.harness.build,
+        "runtime_name": runtime.name if runtime else None,
+        "runtime_version": runtime.version if runtime else None,
+        "charging": None if before is None or before.plugged is None else int(before.plugged),
+        "job_id": artifact.job_id if artifact else record.request.job_id,
+        "pair": artifact.pair if artifact else None,
+        "arm": artifact.arm if artifact else None,
+        "shape_name": artifact.shape_name if artifact else None,
+        "target": artifact.target if artifact else None,
+        "scheme": artifact.scheme if artifact else None,
+        "num_threads": record.request.protocol.num_threads,
+        "protocol": record.request.protocol.model_dump_json(),
+        "concerns": json.dumps([concern.code for concern in record.concerns]),
+        "started_utc": record.started_utc,
+        "duration_ns": record.duration_ns,
+        "record_sha256": record_sha256,
+    }
+
+
+def _statements(script: str) -> list[str]:
+    """Split a script where SQLite itself says that a statement is complete; triggers hold semicolons."""
+    statements: list[str] = []
+    pending = ""
+    for piece in script.split(";")[:-1]:
+        pending += piece + ";"
+        if sqlite3.complete_statement(pending):
+            statements.append(pending)
+            pending = ""
+    return statements

@@ -1,0 +1,191 @@
+"""The plan: which artifact runs how often, where, and in which order. The same input gives the same plan."""
+
+import hashlib
+import random
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from export.manifest import Manifest, find_artifacts, read_manifest
+from export.targets.base import TargetName
+from models.errors import UserError
+from models.pair import Arm
+from scripts.farm.campaign import Campaign
+from scripts.farm.device import DeviceIdentity
+from scripts.records import DeviceKind, PlanPosition, Protocol, RunRequest
+
+MAX_SLUG = 60
+CANARY_CELL = "canary"
+# Short on purpose: it asks whether the device works, not how fast it is.
+_CANARY = {"prompt_lengths": (16,), "prefill_repetitions": 1, "depths": (0,), "decode_steps": 8, "sustained_s": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An artifact to measure."""
+
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def group(self) -> tuple[str, TargetName, str]:
+        """What is interleaved with each other: the arms of a pair, for one runtime and scheme."""
+        return (self.manifest.pair, self.manifest.target, self.manifest.scheme)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Slot:
+    """A place in a device's queue, to be filled by one run, or by up to three attempts where the device fails.
+
+    Attributes:
+        slot_id: run ids are it and the number of the attempt.
+        position: with attempt 0.
+    """
+
+    slot_id: str
+    subject: Subject
+    protocol: Protocol
+    position: PlanPosition
+
+    def request(self, campaign: Campaign, attempt: int) -> RunRequest:
+        """The request of one attempt."""
+        return RunRequest.model_validate(
+            {
+                "run_id": self.run_id(attempt),
+                "job_id": self.subject.manifest.job_id,
+                "protocol": self.protocol,
+                "gates": campaign.gates,
+                "plan": self.position.model_copy(update={"attempt": attempt}),
+            }
+        )
+
+    def run_id(self, attempt: int) -> str:
+        """Of one attempt."""
+        return f"{self.slot_id}.a{attempt}"
+
+
+def find_subjects(campaign: Campaign) -> list[Subject]:
+    """The campaign's artifacts.
+
+    Raises:
+        UserError: a pair or folder that it names is not there.
+    """
+    found, unreadable = find_artifacts(campaign.artifacts_folder) if campaign.pairs else ({}, [])
+    subjects = [Subject(folder, read_manifest(folder)) for folder in campaign.artifacts]
+    for pair in campaign.pairs:
+        mine = [
+            Subject(folder, each) for folder, each in found.items() if each.pair == pair and _wanted(each, campaign)
+        ]
+        if not mine:
+            known = ", ".join(sorted({each.pair for each in found.values()})) or "none"
+            raise UserError(
+                f"pair {pair}: no artifact of it in {campaign.artifacts_folder} that targets and schemes allow; "
+                f"pairs there: {known}; make it with: python -m export all --pair {pair}{_unread(unreadable)}"
+            )
+        subjects += mine
+    return sorted(subjects, key=lambda subject: subject.manifest.job_id)
+
+
+def plan_device(campaign: Campaign, subjects: Sequence[Subject], identity: DeviceIdentity) -> list[Slot]:
+    """A device's whole queue: the canary, then the groups in seeded order, their arms interleaved A B B A.
+
+    Subjects that cannot run on this kind of device are left out.
+    """
+    runnable = [subject for subject in subjects if runs_on(subject.manifest, identity)]
+    if not runnable:
+        return []
+    source = random.Random(f"{campaign.seed}/{identity.device_id}")
+    groups: dict[tuple[str, TargetName, str], list[Subject]] = {}
+    for subject in runnable:
+        groups.setdefault(subject.group, []).append(subject)
+    order = list(groups.values())
+    source.shuffle(order)
+    rows = [row for group in order for row in interleave(group, campaign.repetitions, source)]
+    slots = [_canary(campaign, runnable, identity)]
+    for subject, repetition, block in rows:
+        slots.append(_slot(campaign, identity, subject, repetition, block, len(slots)))
+    return slots
+
+
+def interleave(group: Sequence[Subject], repetitions: int, source: random.Random) -> Iterator[tuple[Subject, int, int]]:
+    """(subject, repetition, block) in the order of running.
+
+    Two arms go A B B A A B B A ..., which cancels a linear drift in every four runs; which arm is A is drawn. More, or
+    shapes without an arm, go in rounds, each in an order of its own.
+    """
+    arms = {subject.manifest.arm for subject in group}
+    paired = len(group) == 2 and arms == {Arm.DEEP, Arm.WIDE}
+    members = list(group)
+    source.shuffle(members)
+    for repetition in range(repetitions):
+        if not paired:
+            source.shuffle(members)
+        reverse = paired and repetition % 2 == 1
+        for subject in reversed(members) if reverse else members:
+            yield subject, repetition, repetition // 2
+
+
+def runs_on(manifest: Manifest, identity: DeviceIdentity) -> bool:
+    """Whether the harness of this kind of device has the artifact's runtime."""
+    if manifest.shape.family != "transformer":
+        return False
+    if manifest.target is TargetName.COREML or identity.facts.os in ("ios", "ipados"):
+        return manifest.target is TargetName.COREML and identity.facts.os in ("ios", "ipados")
+    # The desktop build of the Android harness, which plays a phone, has ONNX Runtime only.
+    return manifest.target is TargetName.ONNX or identity.kind not in (DeviceKind.FAKE, DeviceKind.DESKTOP)
+
+
+def remaining(slots: Iterable[Slot], finished: set[str]) -> list[Slot]:
+    """The plan minus what the store holds."""
+    return [slot for slot in slots if slot.slot_id not in finished]
+
+
+def _slot(
+    campaign: Campaign, identity: DeviceIdentity, subject: Subject, repetition: int, block: int, order: int
+) -> Slot:
+    manifest, kind = subject.manifest, identity.kind
+    digest = _digest(campaign.protocol.model_dump_json())
+    name = f"{manifest.pair}/{manifest.shape_name}/{manifest.target}-{manifest.scheme}"
+    cell = f"{name}/{campaign.protocol.num_threads}-threads/{digest[:6]}/{kind}"
+    position = PlanPosition(
+        campaign=campaign.name, cell=cell, block=f"{manifest.pair}/{manifest.target}-{manifest.scheme}#{block}",
+        repetition=repetition, order=order, device_id=identity.device_id,
+    )  # fmt: skip
+    slot_id = f"{_slug(name)}.{_key(campaign, identity, manifest, cell)}.r{repetition}"
+    return Slot(slot_id=slot_id, subject=subject, protocol=campaign.protocol, position=position)
+
+
+def _canary(campaign: Campaign, subjects: Sequence[Subject], identity: DeviceIdentity) -> Slot:
+    subject = min(subjects, key=lambda each: (each.manifest.model_bytes, each.manifest.job_id))
+    protocol = campaign.protocol.model_copy(update=_CANARY)
+    position = PlanPosition(
+        campaign=campaign.name, cell=CANARY_CELL, block=CANARY_CELL, repetition=0, order=0,
+        device_id=identity.device_id, canary=True,
+    )  # fmt: skip
+    slot_id = f"{CANARY_CELL}.{_key(campaign, identity, subject.manifest, CANARY_CELL)}.r0"
+    return Slot(slot_id=slot_id, subject=subject, protocol=protocol, position=position)
+
+
+def _key(campaign: Campaign, identity: DeviceIdentity, manifest: Manifest, cell: str) -> str:
+    """Everything that makes a repeat a repeat: another OS build or artifact begins new cells."""
+    parts = (campaign.name, identity.device_id, identity.facts.os_build, manifest.job_id, cell)
+    return _digest("\0".join(parts))[:10]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:MAX_SLUG]
+
+
+def _wanted(manifest: Manifest, campaign: Campaign) -> bool:
+    return (not campaign.targets or manifest.target in campaign.targets) and (
+        not campaign.schemes or manifest.scheme in campaign.schemes
+    )
+
+
+def _unread(unreadable: Sequence[str]) -> str:
+    return f" ({len(unreadable)} folders there could not be read: {unreadable[0]})" if unreadable else ""

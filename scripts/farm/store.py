@@ -1,0 +1,169 @@
+"""The store: results/<campaign>/<run_id>/record.json and done.json are the truth, the index follows them.
+
+A run's folder is written beside its place, flushed and renamed, and its row is inserted after. A farm that dies in
+between leaves a record without a row, which the next start adds.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from export.manifest import sha256
+from models.errors import UserError
+from scripts.farm.index import Index, Row, row_of
+from scripts.records import DONE_FILE, RECORD_FILE, FailureClass, RunRecord, read_finished_record
+from scripts.records import write_done as write_done_file
+from scripts.records import write_record as write_record_file
+
+INCOMING = ".incoming-"
+MAX_ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A finished run on the disk."""
+
+    campaign: str
+    folder: Path
+    record: RunRecord
+
+    def row(self) -> Row:
+        """For the index."""
+        return row_of(self.record, self.campaign, sha256(self.folder / RECORD_FILE))
+
+
+class Store:
+    """One results folder."""
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(parents=True, exist_ok=True)
+        self.root = root
+        self.index = Index(root)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.index.__exit__(kind, error, trace)
+
+    def add(self, campaign: str, record: RunRecord) -> Path:
+        """Keep a record for good.
+
+        Returns:
+            its folder.
+
+        Raises:
+            UserError: there is one with this id already; records never change.
+        """
+        folder = self.root / campaign / record.run_id
+        if folder.exists():
+            raise UserError(f"{folder} exists; a run is recorded once")
+        incoming = folder.with_name(f"{INCOMING}{os.getpid()}-{record.run_id}")
+        write_record_file(record, incoming)
+        write_done_file(record.run_id, incoming)
+        incoming.rename(folder)
+        _flush(folder.parent)
+        self.index.insert(StoredRun(campaign, folder, record).row())
+        return folder
+
+    def catch_up(self, campaign: str) -> list[str]:
+        """Index what a farm that died has left without a row, and remove what it was still writing.
+
+        Returns:
+            one line for each folder that holds no finished record of ours.
+        """
+        for leftover in self.root.joinpath(campaign).glob(f"{INCOMING}*"):
+            shutil.rmtree(leftover)
+        known = {row["run_id"] for row in self.index.query("SELECT run_id FROM run WHERE campaign = ?", (campaign,))}
+        problems: list[str] = []
+        for folder in _run_folders(self.root / campaign):
+            if folder.name not in known:
+                self._index_folder(folder, problems)
+        return problems
+
+    def reindex(self) -> tuple[int, list[str]]:
+        """Rebuild the index from the files.
+
+        Returns:
+            number of runs, and one line for each folder that was skipped.
+        """
+        problems: list[str] = []
+        runs = list(self.runs(None, problems))
+        self.index.rebuild([run.row() for run in runs])
+        return len(runs), problems
+
+    def runs(self, campaign: str | None, problems: list[str]) -> Iterator[StoredRun]:
+        """Finished runs from the files, one at a time; what is truncated or foreign adds a line to `problems`."""
+        for folder in sorted(self._campaigns(campaign)):
+            for run in _run_folders(folder):
+                try:
+                    record = read_finished_record(run)
+                    _check_place(record, run)
+                except UserError as error:
+                    problems.append(f"skipped: {error}")
+                    continue
+                yield StoredRun(folder.name, run, record)
+
+    def finished_slots(self, campaign: str) -> set[str]:
+        """Slots that need no run any more: an outcome that is not the device's fault, or all attempts used.
+
+        A canary counts only if it completed.
+        """
+        rows = self.index.query(
+            "SELECT slot_id FROM run WHERE campaign = ? GROUP BY slot_id HAVING "
+            "MAX(CASE WHEN canary = 1 THEN outcome = 'completed' ELSE COALESCE(failure_class, '') != ? END) = 1 "
+            "OR (MAX(canary) = 0 AND COUNT(*) >= ?)",
+            (campaign, FailureClass.INFRA, MAX_ATTEMPTS),
+        )
+        return {row["slot_id"] for row in rows}
+
+    def attempts(self, campaign: str, slot_id: str) -> int:
+        """Records of a slot so far."""
+        sql = "SELECT COUNT(*) AS number FROM run WHERE campaign = ? AND slot_id = ?"
+        return self.index.query(sql, (campaign, slot_id))[0]["number"]
+
+    def _campaigns(self, campaign: str | None) -> list[Path]:
+        if campaign is not None:
+            if not (self.root / campaign).is_dir():
+                known = ", ".join(sorted(path.name for path in self.root.iterdir() if path.is_dir())) or "none"
+                raise UserError(f"campaign {campaign}: no records in {self.root}; campaigns there: {known}")
+            return [self.root / campaign]
+        return [path for path in self.root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+
+    def _index_folder(self, folder: Path, problems: list[str]) -> None:
+        try:
+            record = read_finished_record(folder)
+            _check_place(record, folder)
+        except UserError as error:
+            problems.append(f"skipped: {error}")
+            return
+        self.index.insert(StoredRun(folder.parent.name, folder, record).row())
+
+
+def _check_place(record: RunRecord, folder: Path) -> None:
+    if record.run_id != folder.name:
+        raise UserError(f"{folder / RECORD_FILE}: of run {record.run_id}, in the folder of another")
+
+
+def _run_folders(campaign: Path) -> list[Path]:
+    if not campaign.is_dir():
+        return []
+    return sorted(path for path in campaign.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _flush(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+__all__ = ["DONE_FILE", "MAX_ATTEMPTS", "RECORD_FILE", "Store", "StoredRun"]
