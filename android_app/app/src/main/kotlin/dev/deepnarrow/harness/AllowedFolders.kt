@@ -1,0 +1,61 @@
+package dev.deepnarrow.harness
+
+import android.content.Context
+import android.os.Environment
+import android.os.storage.StorageManager
+import java.io.File
+import java.io.IOException
+
+/** Where the app may read and write. Everything else is refused, whatever a request, a manifest or an intent says. */
+class AllowedFolders(val media: File, private val staging: File = STAGING) {
+    val runs: File get() = media.resolve("runs")
+    val requests: File get() = media.resolve("requests")
+    val artifactRoots: List<File> get() = listOf(media.resolve("artifacts"), media, staging)
+
+    /** Makes the writable folders; the staging folder belongs to adb's shell user. */
+    fun prepare() {
+        for (folder in listOf(runs, requests, media.resolve("artifacts"))) {
+            if (!folder.isDirectory && !folder.mkdirs()) throw Refused("$folder: cannot be made")
+        }
+    }
+
+    /** The canonical form of [path], links and `..` resolved. Throws [Refused] if it is not inside an allowed folder. */
+    fun readable(path: String): File = inside(path, listOf(media, staging))
+
+    /** As [readable] for a file of at most [maxBytes]. */
+    fun readableFile(path: String, maxBytes: Long): File {
+        val file = readable(path)
+        if (!file.isFile) throw Refused("$path: no such file")
+        if (file.length() > maxBytes) throw Refused("$path: ${file.length()} bytes; at most $maxBytes are read")
+        return file
+    }
+
+    private fun inside(path: String, roots: List<File>): File {
+        val file = try {
+            File(path).canonicalFile
+        } catch (error: IOException) {
+            throw Refused("$path: not a path: ${error.message}")
+        }
+        if (roots.none { root -> file.startsWith(root.canonicalFile) }) {
+            throw Refused("$path: outside the allowed folders: ${roots.joinToString { it.path }}")
+        }
+        return file
+    }
+
+    companion object {
+        val STAGING = File("/data/local/tmp/deepnarrow")
+
+        /** Throws [Refused] while shared storage is not mounted, which it is not before a phone's first unlock. */
+        fun of(context: Context): AllowedFolders {
+            @Suppress("DEPRECATION") // Still the only folder that both adb and the app read and write on every Android since 10.
+            val media = context.externalMediaDirs.firstOrNull()
+            return AllowedFolders(media ?: throw Refused("shared storage is ${storageState(context)}; unlock the phone once"))
+        }
+
+        private fun storageState(context: Context): String =
+            context.getSystemService(StorageManager::class.java)?.primaryStorageVolume?.state ?: Environment.MEDIA_UNKNOWN
+    }
+}
+
+/** Something that was asked for and is not allowed or not possible; the message is one line for whoever asked. */
+class Refused(message: String) : Exception(message)

@@ -1,0 +1,79 @@
+package dev.deepnarrow.harness
+
+import android.app.Activity
+import android.os.Bundle
+import android.os.Handler
+import android.os.Looper
+import android.view.Choreographer
+import android.view.WindowManager
+import dev.deepnarrow.harness.ui.Palette
+import dev.deepnarrow.harness.ui.RunningScreen
+import dev.deepnarrow.harness.ui.RunningState
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.TimeUnit
+
+/**
+ * The full screen of a run: it makes the process a foreground app, which the scheduler gives the big cores, and keeps the
+ * screen on. It draws only when [show] is called, which is between stages and depths.
+ */
+open class StageActivity : Activity() {
+    lateinit var screen: RunningScreen
+        private set
+
+    override fun onCreate(savedInstanceState: Bundle?) {
+        applyTheme()
+        super.onCreate(savedInstanceState)
+        window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
+        setShowWhenLocked(true)
+        setTurnScreenOn(true)
+        screen = RunningScreen(this)
+        setContentView(screen.view)
+    }
+
+    override fun onResume() {
+        super.onResume()
+        foreground = true
+    }
+
+    override fun onPause() {
+        foreground = false
+        super.onPause()
+    }
+
+    /** Leaving would make the run a background process; Home does, and the record then says so. */
+    @Deprecated("Called by the system up to Android 15")
+    override fun onBackPressed() = Unit
+
+    /**
+     * Shows [state] and returns once the frame is on its way to the screen, so that nothing is drawn in the timed region that
+     * follows. Called on the run's thread. A screen that is off has no frames; then it goes on after [FRAME_WAIT_MS].
+     */
+    fun show(state: RunningState) {
+        val drawn = CountDownLatch(1)
+        Handler(Looper.getMainLooper()).post {
+            screen.show(state)
+            afterFrames(FRAMES) { drawn.countDown() }
+        }
+        drawn.await(FRAME_WAIT_MS, TimeUnit.MILLISECONDS)
+    }
+
+    private fun afterFrames(count: Int, action: () -> Unit) {
+        if (count == 0) action() else Choreographer.getInstance().postFrameCallback { afterFrames(count - 1, action) }
+    }
+
+    companion object {
+        /** The frame itself and one for the render thread to hand it over. */
+        private const val FRAMES = 2
+        private const val FRAME_WAIT_MS = 250L
+
+        /** Whether the run's screen is in front; the process has one at most. */
+        @Volatile
+        var foreground = false
+            private set
+    }
+}
+
+/** Chosen in code because a day-night theme of the framework exists only from Android 10 on. */
+internal fun Activity.applyTheme() = setTheme(
+    if (Palette.isDark(this)) android.R.style.Theme_DeviceDefault_NoActionBar else android.R.style.Theme_DeviceDefault_Light_NoActionBar,
+)

@@ -1,0 +1,162 @@
+package dev.deepnarrow.harness.ui
+
+import android.content.Context
+import android.view.View
+import android.view.ViewGroup.LayoutParams.WRAP_CONTENT
+import android.widget.CheckBox
+import android.widget.LinearLayout
+import android.widget.RadioButton
+import android.widget.RadioGroup
+import android.widget.ScrollView
+
+/** A pair that can be run: both of its sides are on the phone, for the same target and scheme. */
+class PairChoice(val key: String, val title: String, val detail: String, val maxContext: Int)
+
+/** What is chosen on the pick screen; kept over rotation. */
+data class Choice(val pairKey: String?, val numThreads: Int, val depths: List<Int>, val runsPerSide: Int)
+
+/**
+ * Everything the pick screen shows.
+ *
+ * @property unusable folders that look like artifacts and are not, with the reason.
+ * @property concerns what would make a run's numbers doubtful right now.
+ */
+class PickState(
+    val pairs: List<PairChoice>,
+    val unusable: List<String>,
+    val folders: List<String>,
+    val conditions: String,
+    val concerns: List<String>,
+    val numCores: Int,
+    val decodeSteps: Int,
+    val choice: Choice,
+    val history: List<RunSummary>,
+)
+
+/** What the user does on the pick screen. */
+interface PickActions {
+    fun choose(choice: Choice)
+
+    fun run()
+
+    fun refresh()
+
+    fun results(pairKey: String)
+
+    fun share(run: RunSummary)
+}
+
+class PickScreen(private val context: Context, private val state: PickState, private val actions: PickActions) {
+    private val kit = Kit(context)
+    private var choice = state.choice
+
+    val view: View = ScrollView(context).apply {
+        isFillViewport = true
+        fitsSystemWindows = true
+        setBackgroundColor(kit.palette.background)
+        val content = kit.column(
+            kit.row(kit.title("deepnarrow"), kit.button("Look again") { actions.refresh() }),
+            kit.note("Measures what depth costs: per-token latency and memory bandwidth of two models of equal size."),
+            kit.gap(), pairs(), kit.gap(), settings(), kit.gap(), phone(), kit.gap(), history(),
+        )
+        content.setPadding(context.dp(16), context.dp(16), context.dp(16), context.dp(16))
+        addView(content)
+    }
+
+    private fun pairs(): View {
+        val card = kit.card(kit.heading("Pair"))
+        if (state.pairs.isEmpty()) card.addView(kit.note("No pair found. Push both folders of a pair with adb into one of:\n${state.folders.joinToString("\n")}"))
+        val group = RadioGroup(context)
+        state.pairs.forEachIndexed { index, pair ->
+            group.addView(RadioButton(context).apply {
+                id = index + 1
+                text = "${pair.title}\n${pair.detail}"
+                setTextColor(kit.palette.text)
+                minimumHeight = context.dp(48)
+            })
+        }
+        group.check(state.pairs.indexOfFirst { it.key == choice.pairKey } + 1)
+        group.setOnCheckedChangeListener { _, id -> change(choice.copy(pairKey = state.pairs[id - 1].key)) }
+        card.addView(group)
+        state.unusable.forEach { card.addView(kit.body(it, kit.palette.bad)) }
+        return card
+    }
+
+    private fun settings(): View {
+        val run = kit.button("Run", primary = true) { actions.run() }.apply { isEnabled = choice.pairKey != null }
+        return kit.card(
+            stepper("Threads", choice.numThreads, 1..state.numCores) { change(choice.copy(numThreads = it)) },
+            kit.note("Of the runtime and of the bandwidth probe alike. This phone has ${state.numCores} cores; more threads than big cores are usually slower."),
+            kit.gap(8),
+            stepper("Runs of each model", choice.runsPerSide, 1..10) { change(choice.copy(runsPerSide = it)) },
+            kit.note("Deep, wide, wide, deep, ... each in a process of its own. ${PairComparison.RUNS_TO_NAME_A_WINNER} of each are needed to name a winner."),
+            kit.gap(8), kit.heading("Tokens already in the context"), depths(),
+            kit.note("At each of them ${state.decodeSteps} tokens are timed one by one."),
+            kit.gap(), run,
+        )
+    }
+
+    private fun depths(): View {
+        val column = kit.column()
+        val limit = state.pairs.firstOrNull { it.key == choice.pairKey }?.maxContext
+        for (depth in DEPTHS) {
+            val fits = limit == null || depth + state.decodeSteps <= limit
+            column.addView(CheckBox(context).apply {
+                text = if (fits) depth.toString() else "$depth (the artifact holds $limit)"
+                setTextColor(if (fits) kit.palette.text else kit.palette.faint)
+                contentDescription = "$depth tokens in the context" + if (fits) "" else ", more than the artifact holds"
+                minimumHeight = context.dp(44)
+                isEnabled = fits
+                isChecked = fits && depth in choice.depths
+                setOnCheckedChangeListener { box, on ->
+                    val depths = if (on) choice.depths + depth else choice.depths - depth
+                    if (depths.isEmpty()) box.isChecked = true else change(choice.copy(depths = depths.distinct().sorted()))
+                }
+            })
+        }
+        return column
+    }
+
+    private fun stepper(label: String, initial: Int, range: IntRange, onChange: (Int) -> Unit): View {
+        var value = initial
+        val shown = kit.heading(value.toString()).apply { accessibilityLiveRegion = View.ACCESSIBILITY_LIVE_REGION_POLITE }
+        fun button(text: String, word: String, delta: Int) = kit.button(text) {
+            value = (value + delta).coerceIn(range)
+            shown.text = value.toString()
+            onChange(value)
+        }.apply {
+            contentDescription = "$word: $label"
+            minWidth = context.dp(48)
+            minimumWidth = context.dp(48)
+        }
+        return kit.row(kit.heading(label), button("−", "Fewer", -1), shown, button("+", "More", 1))
+    }
+
+    private fun phone(): View {
+        val badge = if (state.concerns.isEmpty()) kit.badge("ready", kit.palette.good) else kit.badge("with concerns", kit.palette.warning)
+        val badgeRow = LinearLayout(context).apply { addView(badge, LinearLayout.LayoutParams(WRAP_CONTENT, WRAP_CONTENT)) }
+        val card = kit.card(kit.heading("Phone"), kit.gap(4), kit.body(state.conditions), kit.gap(8), badgeRow)
+        state.concerns.forEach { card.addView(kit.note(it)) }
+        return card
+    }
+
+    private fun history(): View {
+        val card = kit.card(kit.heading("Earlier runs"))
+        if (state.history.isEmpty()) card.addView(kit.note("None on this phone yet."))
+        state.history.groupBy { it.pairKey }.forEach { (key, runs) ->
+            card.addView(kit.gap(8))
+            card.addView(kit.row(kit.body(key), kit.button("Results") { actions.results(key) }.apply { contentDescription = "Results of $key" }))
+            runs.sortedByDescending { it.startedUtc }.take(3).forEach { card.addView(runRow(kit, it, actions::share)) }
+        }
+        return card
+    }
+
+    private fun change(next: Choice) {
+        choice = next
+        actions.choose(next)
+    }
+
+    companion object {
+        val DEPTHS = listOf(0, 256, 512, 1024, 2048)
+    }
+}
