@@ -1,0 +1,94 @@
+package dev.deepnarrow.harness
+
+import java.io.File
+import java.nio.file.Files
+import java.nio.file.Path
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertNull
+import org.junit.jupiter.api.Assertions.assertThrows
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.io.TempDir
+
+class FilesTest {
+    @TempDir
+    lateinit var temporary: Path
+
+    private fun folders() = AllowedFolders(dir("media"), dir("staging"))
+
+    private fun dir(name: String): File = temporary.resolve(name).toFile().apply { mkdirs() }
+
+    private fun refusal(block: () -> Unit): String = assertThrows(Refused::class.java) { block() }.message!!
+
+    @Test
+    fun `paths inside both folders are read`() {
+        val file = dir("media/artifacts").resolve("request.json").apply { writeText("{}") }
+        assertEquals(file.canonicalFile, folders().readableFile(file.path, 100))
+        assertEquals(dir("staging/a").canonicalFile, folders().readable(dir("staging/a").path))
+    }
+
+    @Test
+    fun `dots that lead outside are refused and named`() {
+        val folders = folders()
+        val message = refusal { folders.readable("${folders.media}/../secret/model.pte") }
+        assertTrue(message.contains("/../secret/model.pte: outside the allowed folders: ${folders.media}"), message)
+    }
+
+    @Test
+    fun `a link that leads outside is refused`() {
+        val folders = folders()
+        val link = folders.media.toPath().resolve("link")
+        Files.createSymbolicLink(link, dir("elsewhere").toPath())
+        assertTrue(refusal { folders.readable(link.toString()) }.contains("outside the allowed folders"))
+    }
+
+    @Test
+    fun `a sibling whose name begins alike is outside`() {
+        val folders = folders()
+        assertTrue(refusal { folders.readable(dir("media-of-another-app").path) }.contains("outside"))
+    }
+
+    @Test
+    fun `large files are refused unread`() {
+        val folders = folders()
+        val file = folders.media.resolve("big.json").apply { writeText("12345") }
+        assertEquals("$file: 5 bytes; at most 4 are read", refusal { folders.readableFile(file.path, 4) })
+    }
+
+    @Test
+    fun `a second run is refused until the first has ended`() {
+        val runs = dir("runs")
+        RunLock.acquire(runs).use {
+            assertEquals("another run is active; one phone measures one thing at a time", refusal { RunLock.acquire(runs) })
+        }
+        RunLock.acquire(runs).close()
+    }
+
+    @Test
+    fun `the kernel's files are read with their units`() {
+        val root = dir("root")
+        fun put(path: String, text: String) = root.resolve(path).apply { parentFile.mkdirs() }.writeText(text)
+        put("proc/self/status", "Name:\tx\nVmHWM:\t  2048 kB\nVmRSS:\t1024 kB\n")
+        put("proc/self/maps", "7f00-7f01 r--p 00000000 fd:00 1   /data/model.pte\n")
+        put("proc/loadavg", "1.25 0.9 0.8 2/345 678\n")
+        put("sys/devices/system/cpu/possible", "0-2,5\n")
+        put("sys/devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq", "3000000\n")
+        val proc = ProcFiles(root)
+        assertEquals(2L * 1024 * 1024, proc.statusBytes("VmHWM"))
+        assertNull(proc.statusBytes("VmSwap"))
+        assertEquals(1.25, proc.loadAverage())
+        assertEquals(listOf(0, 1, 2, 5), proc.cpuIds())
+        assertEquals(3_000_000, proc.maxKhz(0))
+        assertNull(proc.maxKhz(1))
+        assertEquals(true, proc.isMapped(File("/data/model.pte")))
+        assertEquals(false, proc.isMapped(File("/data/other.pte")))
+    }
+
+    @Test
+    fun `nothing readable is not zero`() {
+        val proc = ProcFiles(dir("empty"))
+        assertEquals(emptyList<Int>(), proc.cpuIds())
+        assertNull(proc.loadAverage())
+        assertNull(proc.isMapped(File("/data/model.pte")))
+    }
+}

@@ -1,0 +1,103 @@
+package dev.deepnarrow.harness
+
+import android.app.Activity
+import android.graphics.Bitmap
+import android.graphics.Canvas
+import android.view.View
+import android.widget.TextView
+import dev.deepnarrow.harness.ui.Choice
+import dev.deepnarrow.harness.ui.Ending
+import dev.deepnarrow.harness.ui.PairChoice
+import dev.deepnarrow.harness.ui.PickActions
+import dev.deepnarrow.harness.ui.PickScreen
+import dev.deepnarrow.harness.ui.PickState
+import dev.deepnarrow.harness.ui.ResultScreen
+import dev.deepnarrow.harness.ui.RunSummary
+import dev.deepnarrow.harness.ui.RunningScreen
+import dev.deepnarrow.harness.ui.RunningState
+import dev.deepnarrow.harness.ui.Side
+import dev.deepnarrow.harness.ui.StepLatencies
+import dev.deepnarrow.harness.ui.run
+import java.io.File
+import org.junit.Assert.assertTrue
+import org.junit.Test
+import org.junit.runner.RunWith
+import org.robolectric.Robolectric
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.annotation.Config
+import org.robolectric.annotation.GraphicsMode
+
+private const val WIDTH_DP = 411
+
+/** Draws the three screens with Android's own renderer to target/screenshots, in light, dark and with a 200 % font. */
+@RunWith(RobolectricTestRunner::class)
+@GraphicsMode(GraphicsMode.Mode.NATIVE)
+@Config(sdk = [35], qualifiers = "w411dp-h891dp-420dpi")
+class ScreenshotsTest {
+    @Test
+    fun `light, dark and large`() {
+        for ((name, qualifiers, fontScale) in listOf(Triple("", "+notnight", 1f), Triple("-dark", "+night", 1f), Triple("-large", "+notnight", 2f))) {
+            RuntimeEnvironment.setQualifiers(qualifiers)
+            RuntimeEnvironment.setFontScale(fontScale)
+            val activity = Robolectric.buildActivity(Activity::class.java).setup().get()
+            draw(PickScreen(activity, pick(), NoActions).view, "pick$name")
+            draw(RunningScreen(activity).apply { show(running()) }.view, "running$name")
+            draw(ResultScreen(activity, runs(), {}, {}).view, "result$name")
+        }
+    }
+
+    private fun draw(view: View, name: String) {
+        val density = view.resources.displayMetrics.density
+        val width = (WIDTH_DP * density).toInt()
+        view.measure(View.MeasureSpec.makeMeasureSpec(width, View.MeasureSpec.EXACTLY), View.MeasureSpec.makeMeasureSpec(0, View.MeasureSpec.UNSPECIFIED))
+        view.layout(0, 0, width, view.measuredHeight)
+        val bitmap = Bitmap.createBitmap(width, view.measuredHeight, Bitmap.Config.ARGB_8888)
+        view.draw(Canvas(bitmap))
+        val file = File("target/screenshots/$name.png").apply { parentFile.mkdirs() }
+        file.outputStream().use { assertTrue(bitmap.compress(Bitmap.CompressFormat.PNG, 100, it)) }
+        assertTrue("$name is blank", colors(bitmap) > 8)
+        val texts = texts(view)
+        assertTrue("$name has text cut off: ${texts.filter(::isCut).map { it.text }}", texts.none(::isCut))
+    }
+
+    private fun colors(bitmap: Bitmap): Int = buildSet { for (y in 0 until bitmap.height step 7) for (x in 0 until bitmap.width step 7) add(bitmap.getPixel(x, y)) }.size
+
+    private fun texts(view: View): List<TextView> = when (view) {
+        is TextView -> listOf(view)
+        is android.view.ViewGroup -> (0 until view.childCount).flatMap { texts(view.getChildAt(it)) }
+        else -> emptyList()
+    }
+
+    private fun isCut(text: TextView): Boolean = text.layout != null && text.layout.height > text.height - text.compoundPaddingTop - text.compoundPaddingBottom + 1
+
+    private fun runs(): List<RunSummary> = List(3) { i ->
+        listOf(run(Side.DEEP, 6.0 + 0.05 * i, "example-d$i", device = DEVICE), run(Side.WIDE, 5.0 + 0.04 * i, "example-w$i", device = DEVICE))
+    }.flatten() + run(Side.WIDE, 5.0, "example-x", ending = Ending.SKIPPED, device = DEVICE)
+
+    private fun pick() = PickState(
+        pairs = listOf(PairChoice("k", "mobilellm-125m", "onnx int4: deep-30x576 and wide-12x864, context up to 1024", 1024)),
+        unusable = listOf("artifacts/broken: manifest.json: schema deepnarrow/manifest/9 is not deepnarrow/manifest/1"),
+        folders = emptyList(), conditions = "thermal status 0 (none), battery 81 %, 30.5 °C, not charging",
+        concerns = listOf("debug build: numbers of a debug build are not comparable"), numCores = 8, decodeSteps = 128,
+        choice = Choice("k", 4, listOf(0, 512), 5), history = runs(),
+    )
+
+    private fun running() = RunningState(
+        title = "EXAMPLE deep-30x576 (1 of 10)", side = Side.DEEP, stage = "decode", done = 1, total = 2,
+        conditions = "thermal status 0 (none), battery 81 %, 30.5 °C, not charging", concerns = emptyList(),
+        latencies = run(Side.DEEP, 6.0).depths.map { StepLatencies(it.depth, it.forwardNs) },
+    )
+
+    private object NoActions : PickActions {
+        override fun choose(choice: Choice) = Unit
+        override fun run() = Unit
+        override fun refresh() = Unit
+        override fun results(pairKey: String) = Unit
+        override fun share(run: RunSummary) = Unit
+    }
+
+    private companion object {
+        const val DEVICE = "EXAMPLE NUMBERS, nothing was measured"
+    }
+}

@@ -1,0 +1,31 @@
+package dev.deepnarrow.harness.ui
+
+/** Runs with latencies around a median, for tests of what the screens say. */
+internal fun run(
+    side: Side,
+    medianMs: Double,
+    id: String = "$side-$medianMs",
+    depths: List<Int> = listOf(0, 512),
+    invalid: List<String> = emptyList(),
+    ending: Ending = Ending.COMPLETED,
+    ceilingBytesPerS: Double? = 20e9,
+    device: String = "example device",
+) = RunSummary(
+    runId = id,
+    startedUtc = "2026-11-25T19:40:00Z",
+    side = side,
+    shapeName = if (side == Side.DEEP) "deep-30x576" else "wide-12x864",
+    pairKey = "example pair, onnx int4, 4 threads",
+    device = device,
+    phone = false,
+    ending = ending,
+    message = null,
+    invalid = invalid,
+    warnings = emptyList(),
+    depths = depths.map { depth -> DepthSummary(depth, latencies(medianMs * (1 + depth / 4096.0)), bytesPerToken = 80e6 + depth * 20e3) },
+    ceilingBytesPerS = ceilingBytesPerS,
+    highWaterBytes = null,
+)
+
+/** 65 steps: the median is exact, some tokens are slower. */
+private fun latencies(medianMs: Double) = LongArray(65) { i -> (medianMs * 1e6 * (0.98 + 0.04 * i / 64 + if (i % 31 == 30) 0.3 else 0.0)).toLong() }
