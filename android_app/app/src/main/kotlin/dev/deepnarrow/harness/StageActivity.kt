@@ -4,6 +4,7 @@ import android.app.Activity
 import android.os.Bundle
 import android.os.Handler
 import android.os.Looper
+import android.os.Process
 import android.view.Choreographer
 import android.view.WindowManager
 import dev.deepnarrow.harness.ui.Palette
@@ -26,7 +27,7 @@ open class StageActivity : Activity() {
         window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
         setShowWhenLocked(true)
         setTurnScreenOn(true)
-        screen = RunningScreen(this)
+        screen = RunningScreen(this, ::stop)
         setContentView(screen.view)
     }
 
@@ -39,6 +40,9 @@ open class StageActivity : Activity() {
         foreground = false
         super.onPause()
     }
+
+    /** Ends the process; the record on disk then says in which stage. */
+    protected open fun stop() = Process.killProcess(Process.myPid())
 
     /** Leaving would make the run a background process; Home does, and the record then says so. */
     @Deprecated("Called by the system up to Android 15")

@@ -1,10 +1,12 @@
 package dev.deepnarrow.harness.ui
 
 import android.content.Context
+import android.content.res.ColorStateList
 import android.content.res.Configuration
 import android.graphics.Color
 import android.graphics.Typeface
 import android.graphics.drawable.GradientDrawable
+import android.graphics.drawable.RippleDrawable
 import android.util.TypedValue
 import android.view.Gravity
 import android.view.View
@@ -106,11 +108,15 @@ class Kit(val context: Context) {
         minimumHeight = context.dp(48)
         minHeight = context.dp(48)
         setTextSize(TypedValue.COMPLEX_UNIT_SP, 15f)
-        if (primary) {
-            setTextColor(palette.card)
-            background = GradientDrawable().apply { setColor(palette.deep); cornerRadius = context.dp(12f) }
-            stateListAnimator = null
+        setTextColor(if (primary) palette.card else palette.deep)
+        setPadding(context.dp(16), context.dp(8), context.dp(16), context.dp(8))
+        stateListAnimator = null
+        val shape = GradientDrawable().apply {
+            setColor(if (primary) palette.deep else palette.card)
+            setStroke(context.dp(1), if (primary) palette.deep else palette.line)
+            cornerRadius = context.dp(12f)
         }
+        background = RippleDrawable(ColorStateList.valueOf(palette.line), shape, null)
         setOnClickListener { onClick() }
     }
 

@@ -23,7 +23,7 @@ class RunningState(
 )
 
 /** The screen of a run. It has no animation: whatever moves costs time that the run would be charged for. */
-class RunningScreen(context: Context) {
+class RunningScreen(context: Context, onStop: () -> Unit) {
     private val kit = Kit(context)
     private val title = kit.title("Preparing")
     private val stage = kit.heading("environment")
@@ -33,14 +33,14 @@ class RunningScreen(context: Context) {
     private val latest = kit.body("")
     private val conditions = kit.body("")
     private val badge = kit.badge("no concerns so far", kit.palette.good)
-    private val concerns = kit.note("")
+    private val concerns = kit.note("").apply { visibility = View.GONE }
 
     val view: View = ScrollView(context).apply {
         isFillViewport = true
         fitsSystemWindows = true
         setBackgroundColor(kit.palette.background)
         val content = kit.column(
-            title, kit.gap(),
+            kit.row(title, kit.button("Stop") { onStop() }), kit.gap(),
             kit.card(stage, kit.gap(8), bar, kit.gap(4), explanation), kit.gap(),
             kit.card(kit.heading("Latency of each token"), kit.gap(8), strip, latest), kit.gap(),
             kit.card(kit.heading("Phone"), kit.gap(4), conditions, kit.gap(8), kit.column().apply { addView(badge, wrap()) }, kit.gap(4), concerns),
@@ -60,9 +60,14 @@ class RunningScreen(context: Context) {
             "From position ${it.depth}: half of the ${it.forwardNs.size} tokens took at most ${Format.milliseconds(Statistics.median(it.forwardNs))}."
         } ?: "Filled after each depth; while tokens are timed nothing is drawn."
         conditions.text = state.conditions
-        badge.text = if (state.concerns.isEmpty()) "no concerns so far" else "${state.concerns.size} ${if (state.concerns.size == 1) "concern" else "concerns"}"
+        badge.text = when (state.concerns.size) {
+            0 -> "no concerns so far"
+            1 -> "1 concern"
+            else -> "${state.concerns.size} concerns"
+        }
         badge.setTextColor(if (state.concerns.isEmpty()) kit.palette.good else kit.palette.warning)
         concerns.text = state.concerns.joinToString("\n")
+        concerns.visibility = if (state.concerns.isEmpty()) View.GONE else View.VISIBLE
     }
 
     private fun wrap() = android.widget.LinearLayout.LayoutParams(

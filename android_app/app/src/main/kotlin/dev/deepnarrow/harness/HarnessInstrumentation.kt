@@ -1,0 +1,72 @@
+package dev.deepnarrow.harness
+
+import android.app.Activity
+import android.app.Instrumentation
+import android.content.Intent
+import android.os.Bundle
+
+/**
+ * The headless door:
+ *
+ *     am instrument -w -r -e op prepare dev.deepnarrow.harness/.HarnessInstrumentation
+ *     am instrument -w -r -e artifact DIR -e request <path or base64> dev.deepnarrow.harness/.HarnessInstrumentation
+ *
+ * `am instrument` starts a new process, which is the run's. Result code -1: a record was finished, or the folders are there; 0: bad input.
+ */
+open class HarnessInstrumentation : Instrumentation() {
+    private var arguments = Bundle()
+
+    override fun onCreate(arguments: Bundle?) {
+        super.onCreate(arguments)
+        this.arguments = arguments ?: Bundle()
+        start()
+    }
+
+    override fun onStart() {
+        super.onStart()
+        try {
+            finish(Activity.RESULT_OK, answer(AllowedFolders.of(targetContext)))
+        } catch (error: Refused) {
+            finish(Activity.RESULT_CANCELED, Bundle().apply { putString("message", error.message) })
+        }
+    }
+
+    private fun answer(folders: AllowedFolders): Bundle = when (val op = arguments.getString("op", "run")) {
+        "prepare" -> prepare(folders)
+        "run" -> run(folders)
+        else -> throw Refused("op $op: choose from prepare, run")
+    }
+
+    private fun prepare(folders: AllowedFolders): Bundle {
+        folders.prepare()
+        return Bundle().apply { putString("media_dir", folders.media.path) }
+    }
+
+    private fun run(folders: AllowedFolders): Bundle {
+        folders.prepare()
+        val artifact = folders.readable(argument("artifact"))
+        val request = Requests.parse(argument("request"), folders)
+        val stage = openStage()
+        val end = RunSession(targetContext, folders).run(artifact, request) { state ->
+            sendStatus(1, Bundle().apply {
+                putString("stage", state.stage)
+                putString("done", state.done.toString())
+                putString("total", state.total.toString())
+            })
+            stage.show(state)
+        }
+        return Bundle().apply {
+            putString("run_id", end.runId)
+            putString("outcome", end.outcome)
+            putString("record", end.record.path)
+            putString("message", end.message)
+        }
+    }
+
+    private fun argument(name: String): String =
+        arguments.getString(name) ?: throw Refused("-e $name is missing; give -e op prepare, or -e artifact DIR -e request PATH_OR_BASE64")
+
+    /** Brings the full screen to the front; without it the process would be scheduled as a background one. */
+    protected open fun openStage(): StageActivity =
+        startActivitySync(Intent(targetContext, StageActivity::class.java).addFlags(Intent.FLAG_ACTIVITY_NEW_TASK)) as StageActivity
+}

@@ -1,0 +1,56 @@
+package dev.deepnarrow.harness
+
+import android.content.Intent
+import android.os.Bundle
+import android.os.Process
+import kotlin.concurrent.thread
+
+/**
+ * One run in the process `:run`. The process is new when the activity starts and ends with it, so that one run is one process:
+ * no warm cache, no leftover thread pool, no heap of an earlier model. [HarnessActivity] waits until it is gone before it starts the next.
+ */
+class RunActivity : StageActivity() {
+    override fun onCreate(savedInstanceState: Bundle?) {
+        super.onCreate(savedInstanceState)
+        if (started) return // Made again, for a new locale for example, while its run goes on.
+        started = true
+        thread(name = "run") {
+            val answer = answer(intent)
+            runOnUiThread {
+                setResult(RESULT_OK, answer)
+                finish()
+            }
+        }
+    }
+
+    private fun answer(intent: Intent): Intent = try {
+        val folders = AllowedFolders.of(this)
+        val artifact = folders.readable(intent.getStringExtra(EXTRA_ARTIFACT) ?: throw Refused("$EXTRA_ARTIFACT is missing"))
+        val request = Requests.parse(intent.getStringExtra(EXTRA_REQUEST) ?: throw Refused("$EXTRA_REQUEST is missing"), folders)
+        val end = RunSession(this, folders).run(artifact, request) { show(it) }
+        Intent().putExtra(EXTRA_RUN_ID, end.runId).putExtra(EXTRA_OUTCOME, end.outcome).putExtra(EXTRA_MESSAGE, end.message)
+    } catch (error: Refused) {
+        Intent().putExtra(EXTRA_MESSAGE, error.message)
+    }
+
+    override fun stop() {
+        setResult(RESULT_CANCELED)
+        finish()
+    }
+
+    override fun onDestroy() {
+        super.onDestroy()
+        if (isFinishing) Process.killProcess(Process.myPid())
+    }
+
+    companion object {
+        const val EXTRA_ARTIFACT = "artifact"
+        const val EXTRA_REQUEST = "request"
+        const val EXTRA_RUN_ID = "run_id"
+        const val EXTRA_OUTCOME = "outcome"
+        const val EXTRA_MESSAGE = "message"
+
+        @Volatile
+        private var started = false
+    }
+}
