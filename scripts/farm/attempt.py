@@ -39,7 +39,7 @@ class Attempt:
         await self._make_ready(cell)
         self._tell(Phase.STAGING, cell, self._celsius)
         staged = await self._device.stage(slot.subject.folder, slot.subject.manifest)
-        shut = await await_gate(self._device, self._campaign.gates, self._on_wait)
+        shut = await await_gate(self._device, self._campaign.gates, self._on_state)
         if shut:
             return self._without_harness(slot, request, shut)
 
@@ -60,9 +60,10 @@ class Attempt:
         await self._device.install()
         self._is_ready = True
 
-    def _on_wait(self, state: DeviceState, shut: str) -> None:
+    def _on_state(self, state: DeviceState, shut: str | None) -> None:
         self._celsius = state.battery_celsius
-        self._tell(Phase.COOLING, shut, state.battery_celsius)
+        if shut:
+            self._tell(Phase.COOLING, shut, state.battery_celsius)
 
     def _without_harness(self, slot: Slot, request: RunRequest, outcome: Failed | Skipped) -> RunRecord:
         subject = slot.subject

@@ -39,7 +39,5 @@ def select(devices: Sequence[Device], campaign: Campaign) -> list[Device]:
     if not chosen:
         wanted = " or ".join(" + ".join(selector) for selector in campaign.devices)
         there = "; ".join(f"{each.identity.device_id} ({', '.join(sorted(each.identity.tags))})" for each in devices)
-        raise UserError(
-            f"no device with the tags {wanted}; found: {there or 'none'}; see: python -m scripts.farm doctor"
-        )
+        raise UserError(f"no device with the tags {wanted}; found: {there or 'none'}; see `doctor`")
     return chosen

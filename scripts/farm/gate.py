@@ -10,8 +10,11 @@ from scripts.records import FailureKind, GateLimits, Skipped
 GATE_PERIOD_S = 5.0
 
 
-async def await_gate(device: Device, limits: GateLimits, on_wait: Callable[[DeviceState, str], None]) -> Skipped | None:
-    """Wait until the device is within the limits.
+OnState = Callable[[DeviceState, str | None], None]
+
+
+async def await_gate(device: Device, limits: GateLimits, on_state: OnState) -> Skipped | None:
+    """Wait until the device is within the limits. `on_state` is told every reading and the limit that it breaks.
 
     Returns:
         None when it is; the outcome of the run if it is not after `limits.wait_s`.
@@ -27,22 +30,24 @@ async def await_gate(device: Device, limits: GateLimits, on_wait: Callable[[Devi
             hint = "adb shell cmd thermalservice reset; adb shell dumpsys battery reset"
             raise DeviceError(f"{names} overridden: the device does not tell the truth", FailureKind.DEVICE, hint)
         shut = shut_gate(state, limits)
+        on_state(state, shut)
         if shut is None:
             return None
         left = deadline - time.monotonic()
         if left <= 0:
             return Skipped(message=f"{shut} after {limits.wait_s} s")
-        on_wait(state, shut)
         await asyncio.sleep(min(GATE_PERIOD_S, left))
 
 
 def shut_gate(state: DeviceState, limits: GateLimits) -> str | None:
     """The first limit that does not hold, in words. What the device does not tell passes."""
-    celsius, status, percent = state.battery_celsius, state.thermal_status, state.battery_percent
-    if None not in (celsius, limits.max_battery_celsius) and celsius > limits.max_battery_celsius:
-        return f"battery at {celsius} C, above max_battery_celsius {limits.max_battery_celsius}"
-    if None not in (status, limits.max_thermal_status) and status > limits.max_thermal_status:
-        return f"thermal status {status}, above max_thermal_status {limits.max_thermal_status}"
-    if None not in (percent, limits.min_battery_percent) and percent < limits.min_battery_percent:
-        return f"battery at {percent} %, below min_battery_percent {limits.min_battery_percent}"
+    celsius, hottest = state.battery_celsius, limits.max_battery_celsius
+    status, worst = state.thermal_status, limits.max_thermal_status
+    percent, least = state.battery_percent, limits.min_battery_percent
+    if celsius is not None and hottest is not None and celsius > hottest:
+        return f"battery at {celsius} C, above max_battery_celsius {hottest}"
+    if status is not None and worst is not None and status > worst:
+        return f"thermal status {status}, above max_thermal_status {worst}"
+    if percent is not None and least is not None and percent < least:
+        return f"battery at {percent} %, below min_battery_percent {least}"
     return None

@@ -1,0 +1,5 @@
+"""`python -m scripts.farm`."""
+
+from scripts.farm.cli import main
+
+main()

@@ -1,0 +1,283 @@
+"""The command line: `python -m scripts.farm quick|devices|plan|run|status|results|doctor|export|reindex|worker`."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from models.errors import UserError
+from scripts.farm.campaign import Campaign, read_campaign
+from scripts.farm.dask_options import DaskOptions
+from scripts.farm.device import Device, Discovery, DiscoveryOptions, Problem
+from scripts.farm.devices_state import DevicesState
+from scripts.farm.discovery import all_discoveries, find_devices
+from scripts.farm.display import print_json, print_table, say
+from scripts.farm.exports import ExportFormat, write_export
+from scripts.farm.plan import remaining
+from scripts.farm.progress import make_display
+from scripts.farm.quick import QuickOptions, run_quick
+from scripts.farm.results import print_results
+from scripts.farm.scheduler import Summary
+from scripts.farm.session import plan_campaign, run_planned
+from scripts.farm.status import print_status
+from scripts.farm.store import Store
+
+EXIT_INCOMPLETE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Measure deep and wide models on phones and on this machine, and keep every record. Start with: quick tiny. "
+    "Exit codes: 0 complete, 1 some runs failed or are missing, 2 bad input, 130 interrupted.",
+)
+
+CampaignFile = Annotated[Path, typer.Argument(help="Campaign file (TOML); docs/farm.md has one to start from.")]
+Results = Annotated[Path, typer.Option("--results", help="Folder of all records.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
+NoTty = Annotated[bool, typer.Option("--no-tty", help="Append log lines instead of redrawing a line per device.")]
+Server = Annotated[
+    list[str] | None, typer.Option("--adb-server", metavar="HOST:PORT", help="adb server of a device lab. Repeatable.")
+]
+Connect = Annotated[
+    list[str] | None, typer.Option("--adb-connect", metavar="HOST:PORT", help="Phone reached by TCP. Repeatable.")
+]
+Apk = Annotated[Path | None, typer.Option("--apk", help="Harness to install on Android phones.")]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", metavar="ADDRESS", help="Dask scheduler, to use the phones of many hosts.")
+]
+TlsCa = Annotated[Path | None, typer.Option("--tls-ca-file", help="Certificate authority of the Dask cluster (PEM).")]
+TlsCert = Annotated[Path | None, typer.Option("--tls-cert", help="Certificate of this side (PEM).")]
+TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Private key of this side (PEM).")]
+
+
+@app.command("quick")
+def quick(
+    pair: Annotated[str, typer.Argument(help="A pair from `python -m export list`, such as tiny or mobilellm-125m.")],
+    artifacts: Annotated[Path, typer.Option("--artifacts", help="Artifacts; missing ones are exported here.")] = Path(
+        "artifacts"
+    ),
+    results: Results = Path("results"),
+    repetitions: Annotated[int, typer.Option("--repetitions", min=2, help="Runs of each artifact.")] = 5,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Default: 4, or all cores if there are fewer.")
+    ] = None,
+    adb_server: Server = None,
+    adb_connect: Connect = None,
+    apk: Apk = None,
+    no_tty: NoTty = False,
+) -> None:
+    """Deep or wide? Measure one pair on the phone that is plugged in, else on this machine, in about five minutes."""
+    options = _discovery_options(adb_server, adb_connect, apk)
+    asked = QuickOptions(pair=pair, artifacts=artifacts, results=results, repetitions=repetitions, threads=threads)
+    _leave(asyncio.run(run_quick(asked, options, make_display(not no_tty))))
+
+
+@app.command("devices")
+def devices(adb_server: Server = None, adb_connect: Connect = None, as_json: AsJson = False) -> None:
+    """List the devices that can be used now, with the tags that campaign files select by."""
+    found, problems = _look(_discovery_options(adb_server, adb_connect, None))
+    identities = [device.identity for device in found]
+    if as_json:
+        print_json(
+            {"devices": [{"id": i.device_id, "kind": i.kind, "tags": sorted(i.tags), "os_build": i.facts.os_build}
+                         for i in identities], "problems": [_problem_fields(each) for each in problems]}
+        )  # fmt: skip
+        return
+    rows = [(i.device_id, i.kind, i.facts.model, f"{i.facts.os} {i.facts.os_version}", ", ".join(sorted(i.tags)))
+            for i in identities]  # fmt: skip
+    print_table(("device", "kind", "model", "system", "tags"), rows)
+    for problem in problems:
+        say(f"{problem.who}: {problem.what}; see: python -m scripts.farm doctor")
+
+
+@app.command("doctor")
+def doctor(
+    adb_server: Server = None,
+    adb_connect: Connect = None,
+    results: Results = Path("results"),
+    use_again: Annotated[
+        str | None, typer.Option("--use-again", metavar="DEVICE", help="End this device's quarantine.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is wrong with phones, cables and programs, and what to do about it. Exit code 1 if anything is."""
+    state = DevicesState(results)
+    if use_again and not state.end_quarantine(use_again):
+        raise UserError(
+            f"--use-again {use_again}: not one of the devices in quarantine: {', '.join(state.quarantines())}"
+        )
+    _, problems = _look(_discovery_options(adb_server, adb_connect, None))
+    problems += [
+        Problem(who=device, what=f"in quarantine {reason}",
+                what_to_do=f"look at the device, then: python -m scripts.farm doctor --use-again {device}")
+        for device, reason in state.quarantines().items()
+    ]  # fmt: skip
+    state.close()
+    if as_json:
+        print_json({"problems": [_problem_fields(each) for each in problems]})
+    elif problems:
+        print_table(("who", "what is wrong", "what to do"), [(p.who, p.what, p.what_to_do) for p in problems])
+    else:
+        print("nothing is wrong")
+    if problems:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+@app.command("plan")
+def plan(campaign_file: CampaignFile, results: Results = Path("results"), as_json: AsJson = False) -> None:
+    """Show what `run` would do, in its order; nothing is touched."""
+    campaign = read_campaign(campaign_file)
+    planned = asyncio.run(plan_campaign(campaign, all_discoveries(campaign.discovery_options())))
+    with Store(results) as store:
+        finished = store.finished_slots(campaign.name)
+    rows = [(each.device.identity.device_id, slot.position.order, slot.position.cell, slot.position.repetition,
+             "done" if slot.slot_id in finished else "to do", slot.slot_id)
+            for each in planned for slot in each.slots]  # fmt: skip
+    columns = ("device", "order", "cell", "repetition", "state", "run")
+    if as_json:
+        print_json({"runs": [dict(zip(columns, row, strict=True)) for row in rows]})
+        return
+    print_table(columns, rows)
+    say(f"{sum(len(remaining(each.slots, finished)) for each in planned)} of {len(rows)} runs are to do")
+
+
+@app.command("run")
+def run(
+    campaign_file: CampaignFile,
+    results: Results = Path("results"),
+    scheduler: Scheduler = None,
+    tls_ca_file: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    no_tty: NoTty = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run a campaign, or go on with it: what is recorded already is not run again."""
+    campaign = read_campaign(campaign_file)
+    dask = DaskOptions(scheduler, tls_ca_file, tls_cert, tls_key) if scheduler else None
+    _leave(asyncio.run(_run(campaign, results, dask, not no_tty)), as_json)
+
+
+@app.command("status")
+def status(
+    campaign: Annotated[str | None, typer.Argument(help="A campaign's name. Default: all.")] = None,
+    results: Results = Path("results"),
+    as_json: AsJson = False,
+) -> None:
+    """Count the records of each cell, also while a campaign runs."""
+    with Store(results) as store:
+        print_status(store, campaign, as_json)
+
+
+@app.command("results")
+def results_command(
+    campaign: Annotated[str, typer.Argument(help="A campaign's name.")],
+    results: Results = Path("results"),
+    as_json: AsJson = False,
+) -> None:
+    """Compare the arms of every pair that was measured under equal conditions."""
+    with Store(results) as store:
+        print_results(store, campaign, as_json)
+
+
+@app.command("export")
+def export(
+    campaign: Annotated[str, typer.Argument(help="A campaign's name.")],
+    to: Annotated[ExportFormat, typer.Option("--to", help="Format.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write.")],
+    results: Results = Path("results"),
+) -> None:
+    """Write records for other tools: every raw sample as Parquet or CSV, PyTorch's benchmark v3, androidx.benchmark."""
+    with Store(results) as store:
+        problems: list[str] = []
+        count = write_export(store.runs(campaign, problems), to, out)
+    for line in problems:
+        say(line)
+    say(f"{out}: {count} completed runs of {campaign}")
+
+
+@app.command("reindex")
+def reindex(results: Results = Path("results")) -> None:
+    """Rebuild the index from the records; files that are truncated or foreign are named and skipped."""
+    with Store(results) as store:
+        count, problems = store.reindex()
+    for line in problems:
+        say(line)
+    print(f"{count} records indexed, {len(problems)} folders skipped")
+
+
+@app.command("worker")
+def worker(
+    scheduler: Annotated[str, typer.Option("--scheduler", metavar="ADDRESS", help="Dask scheduler, tcp:// or tls://.")],
+    adb_server: Server = None,
+    adb_connect: Connect = None,
+    apk: Apk = None,
+    tls_ca_file: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+) -> None:
+    """Offer this host's devices to `run --scheduler`: one Dask worker each, started and stopped as they come and go."""
+    from scripts.farm.worker import serve
+
+    options = _discovery_options(adb_server, adb_connect, apk)
+    asyncio.run(serve(DaskOptions(scheduler, tls_ca_file, tls_cert, tls_key), options))
+
+
+async def _run(campaign: Campaign, results: Path, dask: DaskOptions | None, tty: bool) -> Summary:
+    if dask is None:
+        planned = await plan_campaign(campaign, all_discoveries(campaign.discovery_options()))
+        return await run_planned(campaign, planned, results, make_display(tty))
+    from scripts.farm.dask_device import connect
+
+    async with connect(dask, campaign.discovery_options()) as discovery:
+        discoveries: list[Discovery] = [discovery]
+        return await run_planned(campaign, await plan_campaign(campaign, discoveries), results, make_display(tty))
+
+
+def _leave(summary: Summary, as_json: bool = False) -> None:
+    for device_id, reason in summary.stopped.items():
+        say(f"{device_id} stopped: {reason}")
+    missing = summary.planned - summary.completed - summary.failed - summary.skipped
+    counts = {"planned": summary.planned, "completed": summary.completed, "failed": summary.failed,
+              "skipped": summary.skipped, "missing": missing}  # fmt: skip
+    if as_json:
+        print_json({**counts, "stopped": summary.stopped})
+    else:
+        say(", ".join(f"{count} {name}" for name, count in counts.items()))
+    if not summary.is_complete:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _look(options: DiscoveryOptions) -> tuple[list[Device], list[Problem]]:
+    return asyncio.run(find_devices(all_discoveries(options)))
+
+
+def _discovery_options(servers: list[str] | None, connect: list[str] | None, apk: Path | None) -> DiscoveryOptions:
+    for value in [*(servers or []), *(connect or [])]:
+        if not value.rpartition(":")[2].isdigit():
+            raise UserError(f"{value}: an adb address is HOST:PORT, such as lab-3:5037")
+    if apk and not apk.is_file():
+        raise UserError(f"--apk {apk}: no such file")
+    return DiscoveryOptions(adb_endpoints=tuple(servers or ()), adb_connect=tuple(connect or ()), android_apk=apk)
+
+
+def _problem_fields(problem: Problem) -> dict[str, str]:
+    return {"who": problem.who, "what": problem.what, "what_to_do": problem.what_to_do}
+
+
+def main() -> None:
+    """Run a command; what a person can act on ends as one line and an exit code."""
+    try:
+        app(prog_name="python -m scripts.farm")
+    except UserError as error:
+        say(f"error: {error}")
+        sys.exit(EXIT_USAGE)
+    except OSError as error:
+        say(f"error: {(error.strerror or str(error)).lower()}: {error.filename}")
+        sys.exit(EXIT_INCOMPLETE)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        say("interrupted; finished runs are kept, run the same command again to go on")
+        sys.exit(EXIT_INTERRUPTED)
