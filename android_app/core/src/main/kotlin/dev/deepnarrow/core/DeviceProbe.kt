@@ -1,0 +1,48 @@
+package dev.deepnarrow.core
+
+/** What the machine tells about itself. Null means that it does not tell. Never called inside a timed region. */
+interface DeviceProbe {
+    fun harness(): HarnessInfo
+
+    fun device(): Device
+
+    fun environment(): Environment
+
+    fun memory(after: Stage): MemoryPoint
+
+    /** Cores that this process may run on. */
+    fun usableCores(): Int
+
+    /** Processor time that all processes but this one have used, in nanoseconds, stolen time included. */
+    fun foreignCpuNs(): Long?
+
+    /** Starts the peak of resident memory anew, where the system can: the bandwidth probe's buffer is not the model's. */
+    fun resetPeakMemory()
+}
+
+/** Clocks; a test may replace them. */
+interface Clock {
+    /** The clock of all timings. */
+    fun monotonicNs(): Long
+
+    /** Time since boot, sleep included. */
+    fun bootNs(): Long?
+
+    /** The wall clock, which may be wrong. */
+    fun wallMs(): Long
+
+    fun sleep(ms: Long)
+}
+
+/** Watches a run from outside the timed regions. */
+interface RunListener {
+    /** [done] of [total] parts of a stage; also the sign of life. */
+    fun onProgress(stage: Stage, done: Int, total: Int)
+
+    /** The record as it now stands: after each stage, each prompt length and each depth. */
+    fun onRecord(record: RunRecord) = Unit
+
+    object None : RunListener {
+        override fun onProgress(stage: Stage, done: Int, total: Int) = Unit
+    }
+}
