@@ -1,0 +1,1 @@
+"""Doubles of devices and records for tests and for trying the report without a phone."""
