@@ -11,6 +11,7 @@ android {
         targetSdk = libs.versions.targetSdk.get().toInt()
         versionCode = libs.versions.versionCode.get().toInt()
         versionName = libs.versions.versionName.get()
+        manifestPlaceholders["executorchVersion"] = libs.versions.executorch.get()
         ndk { abiFilters += listOf("arm64-v8a", "x86_64") }
     }
     compileOptions {

@@ -10,7 +10,7 @@ import java.io.IOException
 class AllowedFolders(val media: File, private val staging: File = STAGING) {
     val runs: File get() = media.resolve("runs")
     val requests: File get() = media.resolve("requests")
-    val artifactRoots: List<File> get() = listOf(media.resolve("artifacts"), media, staging)
+    val artifactRoots: List<File> get() = listOf(media, staging)
 
     /** Makes the writable folders; the staging folder belongs to adb's shell user. */
     fun prepare() {

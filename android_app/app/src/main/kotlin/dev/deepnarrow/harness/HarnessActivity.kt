@@ -64,7 +64,7 @@ class HarnessActivity : Activity(), PickActions {
     }
 
     /** Reads the folders away from the main thread and shows what is there. */
-    override fun refresh() = worker.execute {
+    override fun refresh(): Unit = worker.execute {
         try {
             val snapshot = desk.look()
             main.post { if (!isDestroyed) show(snapshot) }
@@ -84,9 +84,9 @@ class HarnessActivity : Activity(), PickActions {
 
     private fun showScreen(view: View) = setContentView(view)
 
-    private fun message(error: Refused) = showScreen(MessageScreen(this, error.message.orEmpty()) { refresh() }.view)
+    private fun message(error: Refused): Unit = showScreen(MessageScreen(this, error.message.orEmpty()) { refresh() }.view)
 
-    private fun guarded(action: () -> Unit) = try {
+    private fun guarded(action: () -> Unit): Unit = try {
         action()
     } catch (error: Refused) {
         message(error)
@@ -98,7 +98,7 @@ class HarnessActivity : Activity(), PickActions {
         if (repaint) refresh()
     }
 
-    override fun run() = guarded {
+    override fun run(): Unit = guarded {
         val key = choice.pairKey ?: throw Refused("no pair is chosen")
         series = Series(desk.newCampaign(), key, choice.numThreads, choice.depths, choice.runsPerSide)
         startNext()

@@ -25,7 +25,7 @@ class ProcessDeaths(context: Context) {
 
     private fun line(death: ApplicationExitInfo): String {
         val stage = death.processStateSummary?.decodeToString()?.substringAfter(' ')
-        return "${REASONS[death.reason] ?: "reason ${death.reason}"} in stage $stage" + (death.description?.let { ": $it" } ?: "")
+        return "${REASONS[death.reason] ?: "reason ${death.reason}"} in stage $stage" + (death.description?.takeIf { it.isNotEmpty() }?.let { ": $it" } ?: "")
     }
 
     companion object {

@@ -42,7 +42,7 @@ class ScreenshotsTest {
             RuntimeEnvironment.setFontScale(fontScale)
             val activity = Robolectric.buildActivity(Activity::class.java).setup().get()
             draw(PickScreen(activity, pick(), NoActions).view, "pick$name")
-            draw(RunningScreen(activity).apply { show(running()) }.view, "running$name")
+            draw(RunningScreen(activity, {}).apply { show(running()) }.view, "running$name")
             draw(ResultScreen(activity, runs(), {}, {}).view, "result$name")
         }
     }
@@ -53,6 +53,7 @@ class ScreenshotsTest {
         view.measure(View.MeasureSpec.makeMeasureSpec(width, View.MeasureSpec.EXACTLY), View.MeasureSpec.makeMeasureSpec(0, View.MeasureSpec.UNSPECIFIED))
         view.layout(0, 0, width, view.measuredHeight)
         val bitmap = Bitmap.createBitmap(width, view.measuredHeight, Bitmap.Config.ARGB_8888)
+        view.jumpDrawablesToCurrentState()
         view.draw(Canvas(bitmap))
         val file = File("target/screenshots/$name.png").apply { parentFile.mkdirs() }
         file.outputStream().use { assertTrue(bitmap.compress(Bitmap.CompressFormat.PNG, 100, it)) }

@@ -1,0 +1,96 @@
+package dev.deepnarrow.harness
+
+import android.app.ActivityManager
+import android.content.Context
+import android.os.Build
+import android.provider.Settings
+import dev.deepnarrow.core.Artifact
+import dev.deepnarrow.core.RunStore
+import dev.deepnarrow.core.UserError
+import dev.deepnarrow.core.Wire
+import dev.deepnarrow.harness.ui.Choice
+import dev.deepnarrow.harness.ui.PickScreen
+import dev.deepnarrow.harness.ui.PickState
+import dev.deepnarrow.harness.ui.RunSummary
+import java.io.File
+import java.time.Instant
+import java.time.ZoneOffset
+import java.time.format.DateTimeFormatter
+
+/** What lies on the phone at one moment. [unusable] names artifact folders and records that cannot be read, with the reason. */
+class Snapshot(val pairs: List<FoundPair>, val unusable: List<String>, val history: List<RunSummary>)
+
+/** Reads what the launcher screen shows and prepares what it starts; its own screen-free half. */
+class Desk(private val context: Context, val folders: AllowedFolders) {
+    private val scanner = ArtifactScanner(folders, ::readManifest)
+    private val deaths = ProcessDeaths(context)
+
+    /** Reads manifests and records from storage; not for the main thread. */
+    fun look(): Snapshot {
+        val found = scanner.scan()
+        val unreadable = ArrayList<String>()
+        val runs = folders.runs.listFiles { file -> file.resolve(RunStore.RECORD_FILE).isFile }.orEmpty()
+        val history = runs.sortedByDescending { it.lastModified() }.take(MAX_HISTORY).mapNotNull { folder ->
+            try {
+                summary(folder)
+            } catch (error: UserError) {
+                unreadable += error.message.orEmpty()
+                null
+            }
+        }
+        return Snapshot(found.pairs, found.unusable + unreadable, history)
+    }
+
+    private fun summary(folder: File): RunSummary {
+        val record = Wire.readRecord(folder.resolve(RunStore.RECORD_FILE))
+        val finished = folder.resolve(RunStore.DONE_FILE).isFile
+        return Summaries.of(record, finished, if (finished) null else deaths.of(record.request.runId))
+    }
+
+    private fun readManifest(folder: File): FoundArtifact = refusing {
+        val manifest = Wire.readManifest(folder.resolve(Artifact.MANIFEST_FILE))
+        FoundArtifact(
+            folder, manifest.pair, manifest.arm?.let(Summaries::side), manifest.shapeName, manifest.target.word, manifest.scheme.word,
+            manifest.options.maxContext, manifest.jobId, manifest.modelBytes,
+        )
+    }
+
+    fun pickState(snapshot: Snapshot, choice: Choice) = PickState(
+        pairs = snapshot.pairs.map { it.choice() },
+        unusable = snapshot.unusable,
+        folders = folders.artifactRoots.map { it.path },
+        conditions = Conditions.line(PhoneReadings(context)),
+        concerns = Conditions.concerns(context, PhoneReadings(context)),
+        numCores = Runtime.getRuntime().availableProcessors(),
+        decodeSteps = Requests.DECODE_STEPS,
+        choice = choice.copy(numThreads = choice.numThreads.coerceAtMost(Runtime.getRuntime().availableProcessors())),
+        history = snapshot.history,
+    )
+
+    /** Depths that the pair's artifacts can hold; the pick screen shows the others as switched off. */
+    fun depths(pair: FoundPair, wanted: List<Int>): List<Int> =
+        wanted.filter { it in PickScreen.DEPTHS && it + Requests.DECODE_STEPS <= pair.choice().maxContext }
+
+    /** The artifact folder and the request of the next run of [series]. Throws [Refused] if the artifact is gone. */
+    fun planned(series: Series): Pair<File, String> {
+        val pair = scanner.scan().pairs.firstOrNull { it.key == series.pairKey } ?: throw Refused("${series.pairKey} is not on this phone any more")
+        val artifact = pair.side(series.plan[series.next].side)
+        return artifact.folder to Requests.json(Requests.planned(series.copy(depths = depths(pair, series.depths)), artifact, deviceId()))
+    }
+
+    fun newCampaign(): String = "phone-" + CAMPAIGN_TIME.format(Instant.now())
+
+    /** [Build.MODEL] and a number that Android makes up for this app on this phone; it is of no use to anybody else. */
+    private fun deviceId(): String = Build.MODEL + "-" + Settings.Secure.getString(context.contentResolver, Settings.Secure.ANDROID_ID).orEmpty().take(8)
+
+    fun isRunProcessAlive(): Boolean = context.getSystemService(ActivityManager::class.java)?.runningAppProcesses.orEmpty()
+        .any { it.processName == "${context.packageName}:run" }
+
+    /** Under which heading the results of [runId] stand; null if it left no record. */
+    fun resultsKey(runId: String?): String? = runId?.let { id -> look().history.firstOrNull { it.runId == id }?.pairKey }
+
+    private companion object {
+        const val MAX_HISTORY = 100
+        val CAMPAIGN_TIME: DateTimeFormatter = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneOffset.UTC)
+    }
+}

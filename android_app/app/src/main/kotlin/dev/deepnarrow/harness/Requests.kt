@@ -1,0 +1,57 @@
+package dev.deepnarrow.harness
+
+import android.util.Base64
+import dev.deepnarrow.core.GateLimits
+import dev.deepnarrow.core.PlanPosition
+import dev.deepnarrow.core.Protocol
+import dev.deepnarrow.core.RunRequest
+import dev.deepnarrow.core.UserError
+import dev.deepnarrow.core.Wire
+
+/** Requests that come in from outside and those that the app makes itself. All errors are [Refused]. */
+object Requests {
+    /** Timed steps at each depth of the app's own requests. */
+    const val DECODE_STEPS = 128
+
+    /** [given] is a path in an allowed folder, JSON, or JSON in base64, which survives every shell. */
+    fun parse(given: String, folders: AllowedFolders): RunRequest = refusing {
+        when {
+            given.startsWith("/") -> Wire.readRequest(folders.readableFile(given, Wire.MAX_REQUEST_BYTES))
+            given.startsWith("{") -> Wire.parseRequest(given, "request")
+            else -> Wire.parseRequest(decode(given), "request")
+        }
+    }
+
+    private fun decode(given: String): String = try {
+        Base64.decode(given, Base64.DEFAULT).decodeToString(throwOnInvalidSequence = true)
+    } catch (_: IllegalArgumentException) {
+        throw Refused("request: '${given.take(40)}' is neither a path, nor JSON, nor base64")
+    } catch (_: CharacterCodingException) {
+        throw Refused("request: what the base64 holds is not UTF-8")
+    }
+
+    /** The next run of [series]; [deviceId] tells phones apart once records of several are put together. */
+    fun planned(series: Series, artifact: FoundArtifact, deviceId: String): RunRequest = refusing {
+        val run = series.plan[series.next]
+        val lengths = PROMPT_LENGTHS.filter { it <= artifact.maxContext }
+        val protocol = Protocol(numThreads = series.numThreads, promptLengths = lengths.ifEmpty { listOf(1) }, depths = series.depths, decodeSteps = DECODE_STEPS)
+        val cell = "${artifact.pair}/${artifact.shapeName}/${artifact.target}-${artifact.scheme}/${series.numThreads}-threads"
+        val plan = PlanPosition(series.campaign, cell, "${series.pairKey} ${run.block}", run.repetition, run.order, deviceId)
+        try {
+            RunRequest(runId = "${series.campaign}.${"%02d".format(java.util.Locale.ROOT, run.order)}", jobId = artifact.jobId, protocol = protocol, gates = GateLimits(), plan = plan)
+        } catch (error: IllegalArgumentException) {
+            throw Refused(error.message.orEmpty())
+        }
+    }
+
+    fun json(request: RunRequest): String = Wire.json.encodeToString(RunRequest.serializer(), request)
+
+    private val PROMPT_LENGTHS = listOf(64, 512)
+}
+
+/** The core's errors in the words of this module. */
+internal inline fun <T> refusing(action: () -> T): T = try {
+    action()
+} catch (error: UserError) {
+    throw Refused(error.message.orEmpty())
+}

@@ -1,0 +1,70 @@
+package dev.deepnarrow.harness
+
+import dev.deepnarrow.core.Arm
+import dev.deepnarrow.core.ArtifactFacts
+import dev.deepnarrow.core.Completed
+import dev.deepnarrow.core.Concern
+import dev.deepnarrow.core.DecodeSamples
+import dev.deepnarrow.core.DeviceKind
+import dev.deepnarrow.core.Failed
+import dev.deepnarrow.core.RunRecord
+import dev.deepnarrow.core.Running
+import dev.deepnarrow.core.Severity
+import dev.deepnarrow.core.Skipped
+import dev.deepnarrow.harness.ui.DepthSummary
+import dev.deepnarrow.harness.ui.Ending
+import dev.deepnarrow.harness.ui.RunSummary
+import dev.deepnarrow.harness.ui.Side
+
+/** What the screens show of a record. */
+object Summaries {
+    /**
+     * @param finished whether `done.json` is there; a record without it is of a process that died.
+     * @param death what Android says about that death.
+     */
+    fun of(record: RunRecord, finished: Boolean, death: String?): RunSummary {
+        val (ending, message) = ending(record, finished, death)
+        val artifact = record.artifact
+        return RunSummary(
+            runId = record.request.runId,
+            startedUtc = record.startedUtc,
+            side = artifact?.arm?.let(::side),
+            shapeName = artifact?.shapeName ?: "no artifact",
+            pairKey = artifact?.let { pairKey(it, record.request.protocol.numThreads) } ?: "no artifact",
+            device = device(record),
+            phone = record.device.kind == DeviceKind.PHONE,
+            ending = ending,
+            message = message,
+            invalid = record.concerns.filter { it.severity == Severity.INVALID }.map(::line),
+            warnings = record.concerns.filter { it.severity == Severity.WARNING }.map(::line),
+            depths = if (artifact == null) emptyList() else record.decode.map { depth(it, artifact) },
+            ceilingBytesPerS = record.bandwidth?.ceilingBytesPerS,
+            highWaterBytes = record.memory.lastOrNull()?.highWaterBytes,
+        )
+    }
+
+    fun side(arm: Arm): Side = if (arm == Arm.DEEP) Side.DEEP else Side.WIDE
+
+    fun line(concern: Concern): String = "${concern.code.word}: ${concern.detail}"
+
+    private fun pairKey(artifact: ArtifactFacts, numThreads: Int) =
+        "${artifact.pair}, ${artifact.target.word} ${artifact.scheme.word}, $numThreads ${if (numThreads == 1) "thread" else "threads"}"
+
+    private fun device(record: RunRecord): String = record.device.run {
+        val name = listOfNotNull(manufacturer, model).joinToString(" ")
+        if (kind == DeviceKind.PHONE) "$name, Android $osVersion" else "${kind.word}: $name, $os $osVersion"
+    }
+
+    /** Step i of n attends depth + i + 1 positions, the middle one depth + (n + 1) / 2. */
+    private fun depth(samples: DecodeSamples, artifact: ArtifactFacts): DepthSummary {
+        val attended = samples.depth + (samples.forwardNs.size + 1) / 2.0
+        return DepthSummary(samples.depth, samples.forwardNs.toLongArray(), artifact.weightBytesRead + attended * artifact.kvBytesPerPosition)
+    }
+
+    private fun ending(record: RunRecord, finished: Boolean, death: String?): Pair<Ending, String?> = when (val outcome = record.outcome) {
+        is Failed -> Ending.FAILED to "${outcome.failure.word} in stage ${outcome.stage.word}: ${outcome.message}"
+        is Skipped -> Ending.SKIPPED to outcome.message
+        is Running -> Ending.DIED to (death ?: "the process ended in stage ${outcome.stage.word}")
+        Completed -> if (finished) Ending.COMPLETED to null else Ending.DIED to (death ?: "the process ended before done.json was written")
+    }
+}
