@@ -8,7 +8,7 @@ an earlier attempt has left.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from distributed import get_worker
@@ -87,7 +87,8 @@ async def run(device_id: str, request: str, staged: str, topic: str, deadline_s:
     worker = get_worker()
 
     def tell(progress: Progress) -> None:
-        worker.log_event(topic, asdict(progress))
+        # Dask's messages take plain strings, no enums.
+        worker.log_event(topic, {"stage": progress.stage.value, "done": progress.done, "total": progress.total})
 
     device = await _device(device_id)
     record = await device.run(RunRequest.model_validate_json(request), staged, tell, deadline_s)

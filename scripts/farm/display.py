@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.table import Table
 
-MIN_WIDTH = 160
+MIN_WIDTH = 240
 
 
 def say(line: str) -> None:

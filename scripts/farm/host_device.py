@@ -42,6 +42,7 @@ from scripts.records import (
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_EVIDENCE_BYTES = 16 << 10
+NAME_VARIABLE = "DEEPNARROW_HOST_NAME"
 _EXIT_BAD_INPUT = 2
 
 
@@ -49,7 +50,7 @@ class HostDevice:
     """Implements `scripts.farm.device.Device`."""
 
     def __init__(self, options: DiscoveryOptions) -> None:
-        name = socket.gethostname()
+        name = host_name()
         self._identity = DeviceIdentity(device_id=name, facts=device_facts(), labels=options.labels_of(name))
 
     @property
@@ -169,7 +170,7 @@ class HostDiscovery:
         missing = [name for name in ("executorch", "onnxruntime") if not _is_installed(name)]
         what_to_do = "pip install 'deepnarrow[export]'"
         return [
-            Problem(who=socket.gethostname(), what=f"{name} is not installed; its artifacts cannot run on this machine",
+            Problem(who=host_name(), what=f"{name} is not installed; its artifacts cannot run on this machine",
                     what_to_do=what_to_do)
             for name in missing
         ]  # fmt: skip
@@ -190,6 +191,11 @@ def parse_progress(line: bytes | str) -> Progress | None:
         return Progress(Stage(fields["stage"]), int(fields["done"]), int(fields["total"]))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def host_name() -> str:
+    """The id of this machine: its host name, unless several machines or containers share one and a variable tells."""
+    return os.environ.get(NAME_VARIABLE) or socket.gethostname()
 
 
 def _work_folder(run_id: str) -> Path:

@@ -1,0 +1,33 @@
+"""What the tests of the farm's logic share."""
+
+from pathlib import Path
+
+import pytest
+
+from scripts.farm.campaign import Campaign
+from scripts.farm.plan import Subject, find_subjects
+from scripts.records import RunRecord, read_record
+from tests.scripts.farm.doubles import SMALL
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "record_completed.json"
+
+
+@pytest.fixture
+def golden() -> RunRecord:
+    """A completed record with every part."""
+    return read_record(GOLDEN)
+
+
+@pytest.fixture
+def campaign(tiny_artifacts: Path) -> Campaign:
+    """Both arms of tiny on ONNX, three repetitions."""
+    return Campaign.model_validate(
+        {"name": "test", "artifacts_folder": tiny_artifacts, "pairs": ["tiny"], "targets": ["onnx"], "repetitions": 3,
+         "protocol": SMALL, "devices": [["kind:phone"]], "gates": {"wait_s": 0}}
+    )  # fmt: skip
+
+
+@pytest.fixture
+def subjects(campaign: Campaign) -> list[Subject]:
+    """Of `campaign`."""
+    return find_subjects(campaign)

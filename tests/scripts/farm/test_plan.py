@@ -1,0 +1,77 @@
+"""The plan: interleaving, order, identity of repeats, and what is left of it."""
+
+import random
+
+import pytest
+
+from models.errors import UserError
+from models.pair import Arm
+from scripts.farm.campaign import Campaign
+from scripts.farm.plan import Slot, Subject, find_subjects, interleave, plan_device, remaining, runs_on
+from scripts.records import DeviceKind
+from tests.scripts.farm.doubles import identity
+
+
+def arms(slots: list[Slot]) -> list[Arm | None]:
+    return [slot.subject.manifest.arm for slot in slots if not slot.position.canary]
+
+
+def test_arms_go_a_b_b_a(campaign: Campaign, subjects: list[Subject]) -> None:
+    slots = plan_device(campaign.model_copy(update={"repetitions": 6}), subjects, identity())
+    sequence = arms(slots)
+    first, second = sequence[:2]
+    assert first != second
+    assert sequence == [first, second, second, first] * 3
+    assert [slot.position.order for slot in slots] == list(range(13))
+    assert slots[0].position.canary
+    assert slots[0].subject.manifest.model_bytes == min(each.manifest.model_bytes for each in subjects)
+    assert {slot.position.block for slot in slots[1:5]} == {"tiny/onnx-int4#0"}
+
+
+def test_a_linear_drift_cancels_in_every_block(subjects: list[Subject]) -> None:
+    rows = list(interleave(subjects, 4, random.Random(3)))
+    for block in (rows[:4], rows[4:]):
+        places = {arm: [i for i, row in enumerate(block) if row[0].manifest.arm is arm] for arm in Arm}
+        assert sum(places[Arm.DEEP]) == sum(places[Arm.WIDE])
+
+
+def test_the_same_input_gives_the_same_plan(campaign: Campaign, subjects: list[Subject]) -> None:
+    one, other = (plan_device(campaign, list(reversed(subjects)) if turn else subjects, identity()) for turn in (0, 1))
+    assert {slot.slot_id for slot in one} == {slot.slot_id for slot in other}
+    again = plan_device(campaign, find_subjects(campaign), identity())
+    assert [slot.slot_id for slot in one] == [slot.slot_id for slot in again]
+
+
+def test_seeds_draw_who_is_first(campaign: Campaign, subjects: list[Subject]) -> None:
+    plans = (plan_device(campaign.model_copy(update={"seed": seed}), subjects, identity()) for seed in range(12))
+    assert {arms(slots)[0] for slots in plans} == set(Arm)
+
+
+def test_another_os_build_or_device_begins_new_cells(campaign: Campaign, subjects: list[Subject]) -> None:
+    ids = [
+        {slot.slot_id for slot in plan_device(campaign, subjects, who)}
+        for who in (identity(), identity(os_build="build-2"), identity("p2"))
+    ]
+    assert not ids[0] & ids[1]
+    assert not ids[0] & ids[2]
+    assert all(len(each) == 7 for each in ids)
+
+
+def test_the_plan_minus_the_store(campaign: Campaign, subjects: list[Subject]) -> None:
+    slots = plan_device(campaign, subjects, identity())
+    assert remaining(slots, {slots[0].slot_id, slots[3].slot_id}) == [*slots[1:3], *slots[4:]]
+
+
+def test_what_runs_where(campaign: Campaign, subjects: list[Subject]) -> None:
+    phone = identity()
+    fake = type(phone)(device_id="f", facts=phone.facts.model_copy(update={"kind": DeviceKind.FAKE}))
+    apple = type(phone)(device_id="i", facts=phone.facts.model_copy(update={"os": "ios"}))
+    both = find_subjects(campaign.model_copy(update={"targets": ()}))
+    assert sum(runs_on(each.manifest, phone) for each in both) == 4
+    assert sum(runs_on(each.manifest, fake) for each in both) == 2
+    assert plan_device(campaign, subjects, apple) == []
+
+
+def test_an_unknown_pair_names_what_is_there(campaign: Campaign) -> None:
+    with pytest.raises(UserError, match=r"pair nope.*pairs there: tiny.*--pair nope"):
+        find_subjects(campaign.model_copy(update={"pairs": ("nope",)}))

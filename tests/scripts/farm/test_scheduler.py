@@ -1,0 +1,201 @@
+"""What the scheduler does about faults, with scripted phones: nothing is measured here."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+
+from scripts.farm.campaign import Campaign
+from scripts.farm.device import DeviceError, DeviceState
+from scripts.farm.device_queue import Pace
+from scripts.farm.devices_state import DevicesState
+from scripts.farm.events import DeviceEvent, Event, Phase
+from scripts.farm.plan import Subject, plan_device
+from scripts.farm.scheduler import Summary, run_campaign
+from scripts.farm.store import Store
+from scripts.records import Failed, FailureKind, RunRequest, Skipped, Stage, read_finished_record
+from tests.scripts.farm.doubles import ScriptedPhone, identity
+
+QUICK = Pace(retry_s=0.0, renew_s=60.0)
+
+
+def go(root: Path, campaign: Campaign, subjects: list[Subject], *phones: ScriptedPhone) -> tuple[Summary, list[Event]]:
+    events: list[Event] = []
+
+    async def work() -> Summary:
+        state = DevicesState(root)
+        queues = [(phone, plan_device(campaign, subjects, phone.identity)) for phone in phones]
+        with contextlib.closing(state), Store(root) as store:
+            return await run_campaign(campaign, queues, store, state, events.append, QUICK)
+
+    return asyncio.run(work()), events
+
+
+def failing(kind: FailureKind, when: Callable[[RunRequest], bool]) -> Callable[[RunRequest], Failed | None]:
+    return lambda request: Failed(stage=Stage.DECODE, failure=kind, message="scripted") if when(request) else None
+
+
+def repetition_1(request: RunRequest) -> bool:
+    assert request.plan is not None
+    return request.plan.repetition == 1
+
+
+def records(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / "test").iterdir())
+
+
+def test_two_phones_fill_their_queues_once(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
+    phones = [ScriptedPhone(identity(name)) for name in ("p1", "p2")]
+    summary, _ = go(tmp_path, campaign, subjects, *phones)
+    assert summary.is_complete
+    assert summary.planned == 14
+    assert len(records(tmp_path)) == 14
+    for phone in phones:
+        assert phone.calls[:2] == ["prepare", "install"]
+        assert phone.calls[-1] == "restore {'stay_awake': '0'}"
+        orders = [run.plan.order for run in phone.runs if run.plan]
+        assert orders == list(range(7))
+    again = ScriptedPhone(identity("p1"))
+    assert go(tmp_path, campaign, subjects, again)[0].is_complete
+    assert again.calls == []
+
+
+def test_device_failures_are_tried_again_on_the_same_slot(
+    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+) -> None:
+    def script(request: RunRequest) -> None:
+        assert request.plan is not None
+        if request.plan.order == 2 and request.plan.attempt < 2:
+            raise DeviceError("went offline", hint="look at the cable")
+
+    phone = ScriptedPhone(identity(), script)
+    summary, events = go(tmp_path, campaign, subjects, phone)
+    assert summary.is_complete
+    attempts = [run.plan.attempt for run in phone.runs if run.plan and run.plan.order == 2]
+    assert attempts == [0, 1, 2]
+    assert phone.calls.count("prepare") == 3
+    failed = read_finished_record(tmp_path / "test" / phone.runs[2].run_id)
+    assert isinstance(failed.outcome, Failed)
+    assert failed.outcome.failure is FailureKind.DEVICE
+    assert "look at the cable" in failed.outcome.message
+    assert any(isinstance(event, DeviceEvent) and event.phase is Phase.RETRYING for event in events)
+
+
+def test_other_failures_are_recorded_and_never_tried_again(
+    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+) -> None:
+    for kind in (FailureKind.PARITY, FailureKind.OUT_OF_MEMORY, FailureKind.HUNG, FailureKind.CRASHED):
+        root = tmp_path / kind
+        phone = ScriptedPhone(identity(), failing(kind, repetition_1))
+        summary, _ = go(root, campaign, subjects, phone)
+        assert (summary.completed, summary.failed) == (5, 2)
+        assert len(phone.runs) == 7
+        again = ScriptedPhone(identity())
+        go(root, campaign, subjects, again)
+        assert again.runs == []
+
+
+def test_three_device_failures_in_a_row_mean_quarantine(
+    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+) -> None:
+    def script(request: RunRequest) -> None:
+        if request.plan and request.plan.order >= 1:
+            raise DeviceError("no space", FailureKind.STORAGE)
+
+    phone, healthy = ScriptedPhone(identity("bad"), script), ScriptedPhone(identity("good"))
+    summary, _ = go(tmp_path, campaign, subjects, phone, healthy)
+    assert len(phone.runs) == 4
+    assert "quarantine" in summary.stopped["bad"]
+    assert len(healthy.runs) == 7
+    again = ScriptedPhone(identity("bad"))
+    summary, _ = go(tmp_path, campaign, subjects, again)
+    assert again.calls == []
+    assert "no space" in summary.stopped["bad"]
+
+
+def test_nothing_runs_after_a_failed_canary_until_it_is_well(
+    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+) -> None:
+    phone = ScriptedPhone(identity(), failing(FailureKind.RUNTIME, lambda request: True))
+    summary, _ = go(tmp_path, campaign, subjects, phone)
+    assert len(phone.runs) == 1
+    assert "canary" in summary.stopped["p1"]
+    well = ScriptedPhone(identity())
+    summary, _ = go(tmp_path, campaign, subjects, well)
+    assert summary.is_complete
+    assert [run.run_id.endswith(".a1") for run in well.runs[:2]] == [True, False]
+
+
+def test_a_hot_phone_is_skipped_and_recorded(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
+    phone = ScriptedPhone(identity(), now=DeviceState(battery_celsius=41.5))
+    summary, events = go(tmp_path, campaign, subjects, phone)
+    assert phone.runs == []
+    assert summary.skipped == 1
+    (name,) = records(tmp_path)
+    outcome = read_finished_record(tmp_path / "test" / name).outcome
+    assert isinstance(outcome, Skipped)
+    assert "41.5" in outcome.message
+    assert "37.0" in outcome.message
+    cooling = [event for event in events if isinstance(event, DeviceEvent) and event.phase is Phase.COOLING]
+    assert cooling[0].celsius == 41.5
+
+
+def test_overridden_sensors_are_refused(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
+    phone = ScriptedPhone(identity(), now=DeviceState(overridden=("thermal status",)))
+    summary, _ = go(tmp_path, campaign, subjects, phone)
+    assert phone.runs == []
+    assert "thermal status overridden" in summary.stopped["p1"]
+
+
+def test_what_a_dead_farm_changed_is_restored_first(
+    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+) -> None:
+    state = DevicesState(tmp_path)
+    state.remember("p1", "airplane", "0")
+    state.close()
+    phone = ScriptedPhone(identity())
+    go(tmp_path, campaign, subjects, phone)
+    assert phone.calls[:3] == ["restore {'airplane': '0'}", "prepare", "install"]
+
+
+def test_a_leased_phone_is_left_alone(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
+    other = DevicesState(tmp_path)
+    assert other.lease("p1") is None
+    phone = ScriptedPhone(identity())
+    summary, _ = go(tmp_path, campaign, subjects, phone)
+    assert phone.calls == []
+    assert "leased by another farm" in summary.stopped["p1"]
+    assert not summary.is_complete
+
+
+def test_no_run_begins_after_the_budget(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
+    phone = ScriptedPhone(identity())
+    summary, _ = go(tmp_path, campaign.model_copy(update={"budget_minutes": 1e-9}), subjects, phone)
+    assert phone.runs == []
+    assert "budget_minutes" in summary.stopped["p1"]
+
+
+def test_cancelling_restores_and_releases(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
+    phone = ScriptedPhone(identity())
+
+    async def work() -> None:
+        state = DevicesState(tmp_path)
+        with contextlib.closing(state), Store(tmp_path) as store:
+            queues = [(phone, plan_device(campaign, subjects, phone.identity))]
+            task = asyncio.create_task(run_campaign(campaign, queues, store, state, lambda event: None, QUICK))
+            while len(phone.runs) < 3:
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled()
+            assert not state.changed("p1")
+
+    asyncio.run(work())
+    assert phone.calls[-1].startswith("restore")
+    other = DevicesState(tmp_path)
+    assert other.lease("p1") is None
+    other.release("p1")
+    rest = ScriptedPhone(identity())
+    assert go(tmp_path, campaign, subjects, rest)[0].is_complete
+    finished = {path.name for path in (tmp_path / "test").iterdir()}
+    assert len(finished) == 7

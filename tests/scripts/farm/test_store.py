@@ -1,0 +1,197 @@
+"""The store: records are immutable, the index is rebuilt from them, damage is told and skipped."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models.errors import UserError
+from scripts.farm.devices_state import DevicesState
+from scripts.farm.index import INDEX_FILE
+from scripts.farm.migrations import INDEX_STEPS, migrate
+from scripts.farm.store import INCOMING, Store
+from scripts.records import Failed, FailureKind, RunRecord, Skipped, Stage
+
+
+def variant(golden: RunRecord, number: int, **changes: object) -> RunRecord:
+    plan = golden.request.plan
+    assert plan is not None
+    plan = plan.model_copy(update={"repetition": number, "order": number, "attempt": 0})
+    request = golden.request.model_copy(update={"run_id": f"cell.r{number}.a0", "plan": plan})
+    return golden.model_copy(update={"request": request, **changes})
+
+
+def rows(root: Path) -> list[tuple[object, ...]]:
+    with Store(root) as store:
+        return [tuple(row) for row in store.index.query("SELECT * FROM run ORDER BY campaign, run_id")]
+
+
+def filled(root: Path, golden: RunRecord, count: int = 4) -> Path:
+    with Store(root) as store:
+        for number in range(count):
+            store.add("c", variant(golden, number))
+        store.add("c", variant(golden, 98, outcome=Skipped(message="hot")))
+        failed = Failed(stage=Stage.LOAD, failure=FailureKind.OUT_OF_MEMORY, message="no memory")
+        store.add("d", variant(golden, 99, outcome=failed))
+    return root
+
+
+def test_reindex_gives_the_same_index(tmp_path: Path, golden: RunRecord) -> None:
+    filled(tmp_path, golden)
+    before = rows(tmp_path)
+    with Store(tmp_path) as store:
+        assert store.reindex() == (6, [])
+    assert rows(tmp_path) == before
+    for name in tmp_path.glob(f"{INDEX_FILE}*"):
+        name.unlink()
+    with Store(tmp_path) as store:
+        store.reindex()
+    assert rows(tmp_path) == before
+    assert len(before) == 6
+
+
+def test_damaged_and_foreign_files_are_told_and_skipped(tmp_path: Path, golden: RunRecord) -> None:
+    filled(tmp_path, golden)
+    truncated = tmp_path / "c" / "cell.r0.a0" / "record.json"
+    truncated.write_bytes(truncated.read_bytes()[:500])
+    edited = tmp_path / "c" / "cell.r1.a0" / "record.json"
+    edited.write_text(edited.read_text().replace('"Phone 1"', '"Phone 2"'))
+    (tmp_path / "c" / "cell.r2.a0" / "done.json").unlink()
+    (tmp_path / "c" / "notes").mkdir()
+    (tmp_path / "c" / "notes" / "record.json").write_text('{"mine": 1}')
+    (tmp_path / "c" / "cell.r3.a0").rename(tmp_path / "c" / "renamed")
+    (tmp_path / "c" / "README.txt").write_text("not a run")
+    with Store(tmp_path) as store:
+        count, problems = store.reindex()
+    assert count == 2
+    assert len(problems) == 5
+    assert all(problem.startswith("skipped: ") and "\n" not in problem for problem in problems)
+
+
+def test_a_record_without_a_row_is_found_and_half_written_ones_go(tmp_path: Path, golden: RunRecord) -> None:
+    filled(tmp_path, golden)
+    with sqlite3.connect(tmp_path / INDEX_FILE) as index:
+        index.execute("DROP TRIGGER run_never_goes")
+        index.execute("DELETE FROM run WHERE run_id = 'cell.r2.a0'")
+    (tmp_path / "c" / f"{INCOMING}1-cell.r9.a0").mkdir()
+    with Store(tmp_path) as store:
+        assert store.catch_up("c") == []
+        assert "cell.r2" in store.finished_slots("c")
+    assert not list((tmp_path / "c").glob(f"{INCOMING}*"))
+
+
+def test_records_and_rows_never_change(tmp_path: Path, golden: RunRecord) -> None:
+    with Store(tmp_path) as store:
+        folder = store.add("c", variant(golden, 0))
+        content = (folder / "record.json").read_bytes()
+        with pytest.raises(UserError, match="recorded once"):
+            store.add("c", variant(golden, 0, started_utc="2030-01-01T00:00:00Z"))
+        assert (folder / "record.json").read_bytes() == content
+    with sqlite3.connect(tmp_path / INDEX_FILE) as index:
+        for statement in ("UPDATE run SET valid = 0", "DELETE FROM run"):
+            with pytest.raises(sqlite3.IntegrityError, match="never"):
+                index.execute(statement)
+
+
+def test_which_slots_are_finished(tmp_path: Path, golden: RunRecord) -> None:
+    infra = Failed(stage=Stage.ENVIRONMENT, failure=FailureKind.DEVICE, message="offline")
+    hung = Failed(stage=Stage.DECODE, failure=FailureKind.HUNG, message="no sign of life")
+    with Store(tmp_path) as store:
+        store.add("c", variant(golden, 0, outcome=infra))
+        store.add("c", variant(golden, 1, outcome=hung))
+        store.add("c", variant(golden, 2, outcome=Skipped(message="hot")))
+        assert store.finished_slots("c") == {"cell.r1", "cell.r2"}
+        for attempt in (1, 2):
+            record = variant(golden, 0, outcome=infra)
+            request = record.request.model_copy(update={"run_id": f"cell.r0.a{attempt}"})
+            store.add("c", record.model_copy(update={"request": request}))
+        assert store.finished_slots("c") == {"cell.r0", "cell.r1", "cell.r2"}
+
+
+def test_only_equals_are_comparable(tmp_path: Path, golden: RunRecord) -> None:
+    device = golden.device.model_copy(update={"os_build": "another"})
+    with Store(tmp_path) as store:
+        store.add("c", variant(golden, 0))
+        store.add("c", variant(golden, 1))
+        store.add("c", variant(golden, 2, device=device))
+        store.add("c", variant(golden, 3, outcome=Skipped(message="hot")))
+        keys = [row["comparison_key"] for row in store.index.query("SELECT * FROM comparable ORDER BY run_id")]
+    assert len(keys) == 3
+    assert keys[0] == keys[1] != keys[2]
+    assert json.loads(keys[0])[:3] == ["phone", "R5CT30", golden.device.os_build]
+
+
+READER = """
+import sqlite3, sys, time
+index = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True, timeout=0)
+counts, end = [], time.monotonic() + 2
+print("ready", flush=True)
+while time.monotonic() < end:
+    counts.append(index.execute("SELECT COUNT(*) FROM run").fetchone()[0])
+assert counts == sorted(counts) and counts[-1] > counts[0], counts[::1000]
+"""
+
+
+def test_readers_do_not_wait_for_the_writer(tmp_path: Path, golden: RunRecord) -> None:
+    filled(tmp_path, golden)
+    command = [sys.executable, "-c", READER, str(tmp_path / INDEX_FILE)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        reader.stdout.readline()
+        with Store(tmp_path) as store:
+            for number in range(100, 160):
+                store.add("c", variant(golden, number))
+        _, errors = reader.communicate(timeout=30)
+    assert reader.returncode == 0, errors
+
+
+def test_migrations_go_forward_only(tmp_path: Path) -> None:
+    path = tmp_path / "x.sqlite"
+    connection = sqlite3.connect(path, isolation_level=None)
+    migrate(connection, INDEX_STEPS, "x")
+    step = "ALTER TABLE run ADD COLUMN note TEXT;"
+    migrate(connection, (*INDEX_STEPS, step), "x")
+    migrate(connection, (*INDEX_STEPS, step), "x")
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert "note" in [row[1] for row in connection.execute("PRAGMA table_info(run)")]
+    with pytest.raises(UserError, match="newer version"):
+        migrate(connection, INDEX_STEPS, "x")
+    with pytest.raises(sqlite3.OperationalError):
+        migrate(connection, (*INDEX_STEPS, step, "ALTER TABLE run ADD COLUMN a TEXT; no SQL;"), "x")
+
+
+def test_a_lease_is_one_farms(tmp_path: Path) -> None:
+    one, other = DevicesState(tmp_path), DevicesState(tmp_path)
+    assert one.lease("p") is None
+    assert one.lease("p") is None
+    assert "process" in (other.lease("p") or "")
+    other.release("p")
+    assert other.lease("p") is not None
+    one.release("p")
+    assert other.lease("p") is None
+
+
+def test_a_dead_farm_holds_nothing_and_its_changes_are_known(tmp_path: Path) -> None:
+    script = (
+        "import sys, pathlib; from scripts.farm.devices_state import DevicesState\n"
+        "state = DevicesState(pathlib.Path(sys.argv[1])); assert state.lease('p') is None\n"
+        "state.remember('p', 'stay', 'old'); state.remember('p', 'stay', 'ours')"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True)
+    state = DevicesState(tmp_path)
+    assert state.lease("p") is None
+    assert dict(state.changed("p")) == {"stay": "old"}
+    state.restored("p")
+    assert not state.changed("p")
+
+
+def test_quarantine_ends_by_hand(tmp_path: Path) -> None:
+    state = DevicesState(tmp_path)
+    state.quarantine("p", "offline three times")
+    assert "offline three times" in (state.quarantined("p") or "")
+    assert state.end_quarantine("p")
+    assert state.quarantined("p") is None
+    assert not state.end_quarantine("p")
