@@ -1,0 +1,90 @@
+"""The seed article's claims, held against what was measured: one row per claim.
+
+`claims_table` is the door. Each claim has a definition that can fail (`claims_texts`) and findings computed from
+records, files and `models.cost` (`claims_speed`, `claims_size`, `claims_learning`); one rule (`settle`) turns findings
+into an answer. What others published (`claims_published`) stands beside it and decides nothing. docs/claims.md explains
+all of it in plain words.
+"""
+
+from collections.abc import Sequence
+
+from scripts.host.seed_article.record import SeedArticle
+from scripts.records import DeviceKind, RunRecord
+from scripts.report.claims_learning import expressiveness_findings, training_findings
+from scripts.report.claims_published import PUBLISHED
+from scripts.report.claims_size import activation_findings, bandwidth_findings, parameter_read_findings
+from scripts.report.claims_speed import (
+    cache_findings,
+    example_findings,
+    hardware_findings,
+    latency_findings,
+    matmul_findings,
+    parallelism_findings,
+    quantisation_findings,
+)
+from scripts.report.claims_texts import TEXTS
+from scripts.report.claims_types import Answer, Claim, ClaimRow, Finding, Published
+from scripts.training.record import Training
+
+__all__ = ["Answer", "Claim", "ClaimRow", "Finding", "Published", "claims_table", "settle"]
+
+
+def claims_table(
+    records: Sequence[RunRecord] = (), seed_article: SeedArticle | None = None, training: Training | None = None
+) -> tuple[ClaimRow, ...]:
+    """Every claim of the article, in the order of `Claim`.
+
+    Args:
+        records: of a campaign, all devices together; records of fake devices are left out.
+        seed_article: see `scripts.report.claims_inputs.read_seed_article`; None: not run.
+        training: see `scripts.report.claims_inputs.read_training`; None: not run.
+    """
+    real = [record for record in records if record.device.kind is not DeviceKind.FAKE]
+    findings = {
+        Claim.LATENCY: latency_findings(real, seed_article),
+        Claim.PARALLELISM: parallelism_findings(real, seed_article),
+        Claim.SMALLER_MATMULS: matmul_findings(real, seed_article),
+        Claim.CACHE: cache_findings(real, seed_article),
+        Claim.ACTIVATIONS: activation_findings(),
+        Claim.PARAMETER_READS: parameter_read_findings(),
+        Claim.BANDWIDTH: bandwidth_findings(),
+        Claim.TRAINING: training_findings(training),
+        Claim.EXPRESSIVENESS: expressiveness_findings(training),
+        Claim.HARDWARE: hardware_findings(real, seed_article),
+        Claim.EXAMPLE: example_findings(seed_article),
+        Claim.QUANTISATION: quantisation_findings(real),
+    }
+    return tuple(_row(claim, findings[claim]) for claim in Claim)
+
+
+def settle(findings: Sequence[Finding]) -> tuple[Answer, str]:
+    """The one rule: all decisive findings support the claim, none does, or some do; without any, nothing was measured.
+
+    Returns:
+        The answer, and for `DEPENDS` where the claim holds and where it does not; else how many findings decided.
+    """
+    yes, no = ([each for each in findings if each.supports is side] for side in (True, False))
+    if yes and no:
+        by_factor = not {each.factor for each in yes} & {each.factor for each in no}
+        return Answer.DEPENDS, f"holds: {_listed(yes, by_factor)}. Does not: {_listed(no, by_factor)}."
+    if yes or no:
+        answer, all_of_them = (Answer.HOLDS, yes) if yes else (Answer.DOES_NOT_HOLD, no)
+        return (
+            answer,
+            f"in {len(all_of_them)} of {len(all_of_them)} comparisons: {_listed(all_of_them, by_factor=True)}.",
+        )
+    return Answer.NOT_MEASURED, ""
+
+
+def _row(claim: Claim, findings: Sequence[Finding]) -> ClaimRow:
+    text = TEXTS[claim]
+    answer, condition = settle(findings)
+    return ClaimRow(
+        claim=claim, title=text.title, definition=text.definition, measured=tuple(each.text for each in findings),
+        published=PUBLISHED[claim], answer=answer, condition=condition or f"To measure it: {text.how}.",
+    )  # fmt: skip
+
+
+def _listed(findings: Sequence[Finding], by_factor: bool) -> str:
+    names = (each.factor if by_factor and each.factor else each.where for each in findings)
+    return "; ".join(dict.fromkeys(names))

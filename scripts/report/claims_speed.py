@@ -1,0 +1,181 @@
+"""Findings about time: latency, parallelism, matrix products, caches, hardware, the example, quantisation."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import combinations
+
+from export.quantization import Scheme
+from models.pair import Arm
+from models.shape import MlpShape, Shape
+from scripts.analysis.cells import Cell, group_cells
+from scripts.analysis.metrics import METRICS, MetricName
+from scripts.analysis.verdict import Word, adjust, compare
+from scripts.host.seed_article.pairs import EXAMPLE
+from scripts.host.seed_article.record import SeedArticle
+from scripts.records import RunRecord
+from scripts.report.claims_timings import (
+    Timing,
+    Work,
+    all_timings,
+    article_timings,
+    supports_faster,
+)
+from scripts.report.claims_types import Finding
+
+_P50 = MetricName.DECODE_P50_MS
+
+
+def latency_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
+    """Deep faster than wide, one token or row at a time. Unmatched pairs are explained by size and decide nothing."""
+    return [
+        _decided(each, supports_faster(each.verdict)) if each.matched else _explained_by_size(each)
+        for each in all_timings(records, article, Work.SINGLE)
+    ]
+
+
+def example_findings(article: SeedArticle | None) -> list[Finding]:
+    """The 100 x 10k pair alone, one row at a time."""
+    found = [each for each in article_timings(article, Work.SINGLE) if each.pair == EXAMPLE]
+    return [_decided(each, supports_faster(each.verdict)) for each in found]
+
+
+def matmul_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
+    """Prompts and batches: deep not slower although its products are smaller."""
+    found: list[Finding] = []
+    for each in all_timings(records, article, Work.MANY):
+        if each.matched:
+            sizes = " against ".join(_largest_product(shape) for shape in each.shapes)
+            finding = _decided(
+                each, None if each.verdict.word is Word.NOT_ENOUGH else each.verdict.word is not Word.SLOWER
+            )
+            found.append(replace(finding, text=f"{finding.text} Largest product of a layer: {sizes}."))
+    return found
+
+
+def cache_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
+    """Bytes per second, one token or row at a time."""
+    found: list[Finding] = []
+    for each in all_timings(records, article, Work.SINGLE):
+        speed = each.throughput
+        if speed is not None:
+            text = (
+                f"{each.where}: the deep arm moves {speed.ratio:.2f} [{speed.low:.2f}..{speed.high:.2f}] times as many "
+                f"bytes per second as the wide one{'' if each.matched else ', of another total'}."
+            )
+            found.append(
+                Finding(where=each.where, text=text, supports=supports_faster(speed) if each.matched else None)
+            )
+    return found
+
+
+def parallelism_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
+    """The gap with one thread against the gap with the most threads that were measured."""
+    timings = [each for each in all_timings(records, article, Work.SINGLE) if each.matched and each.threads]
+    groups = _grouped(timings, lambda t: (t.pair, t.device, t.runtime, t.at))
+    found: list[Finding] = []
+    for group in groups:
+        one, most = min(group, key=lambda t: t.threads or 0), max(group, key=lambda t: t.threads or 0)
+        if one.threads == 1 and most.threads != 1:
+            found.append(_scaling(one, most))
+    return found
+
+
+def hardware_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
+    """The gap on one device against the gap on another, everything else equal."""
+    timings = [each for each in all_timings(records, article, Work.SINGLE) if each.matched]
+    found: list[Finding] = []
+    for group in _grouped(timings, lambda t: (t.pair, t.runtime, t.at)):
+        for a, b in combinations(group, 2):
+            if a.device != b.device and (a.threads == b.threads or None in (a.threads, b.threads)):
+                where = f"{a.pair}, {a.runtime}, {a.at}: {a.device} and {b.device}"
+                text = f"{where}: deep / wide {_interval(a)} and {_interval(b)}."
+                found.append(Finding(where=where, text=text, supports=_differ(a, b)))
+    return found
+
+
+def quantisation_findings(records: Sequence[RunRecord]) -> list[Finding]:
+    """The deep arm in each quantised scheme against itself in fp32, and what became of the gap to the wide arm."""
+    cells = group_cells(records)
+    floats = {_but_scheme(cell): cell for cell in cells if cell.key.setup.scheme is Scheme.FP32}
+    tested = [
+        (cell, floats[_but_scheme(cell)], depth)
+        for cell in cells
+        if cell.key.subject.arm is Arm.DEEP and cell.key.setup.scheme is not Scheme.FP32 and _but_scheme(cell) in floats
+        for depth in cell.key.setup.protocol.depths
+    ]
+    verdicts = adjust([compare(cell.values(_P50, at), full.values(_P50, at)) for cell, full, at in tested])
+    gaps = {(t.pair, t.device, t.runtime, t.threads, t.at): t for t in all_timings(records, None, Work.SINGLE)}
+    found: list[Finding] = []
+    for (cell, _, at), verdict in zip(tested, verdicts, strict=True):
+        setup, pair = cell.key.setup, cell.key.subject.pair
+        places = [
+            (pair, setup.device.id, f"{setup.target} {scheme}", setup.protocol.num_threads, f"context {at}")
+            for scheme in (Scheme.FP32, setup.scheme)
+        ]
+        where = f"{pair} on {setup.label}, context {at}"
+        text = (
+            f"{where}: the deep arm takes {verdict.ratio:.2f} [{verdict.low:.2f}..{verdict.high:.2f}] of its time in "
+            f"{METRICS[_P50].title.lower()} at fp32; deep / wide goes from "
+            f"{' to '.join(_interval(gaps[place]) if place in gaps else 'not measured' for place in places)}."
+        )
+        found.append(Finding(where=where, text=text, supports=supports_faster(verdict)))
+    return found
+
+
+def _decided(timing: Timing, supports: bool | None) -> Finding:
+    return Finding(where=timing.where, text=timing.sentence, supports=supports)
+
+
+def _explained_by_size(timing: Timing) -> Finding:
+    """An unmatched pair: how much of the difference its sizes explain, and what remains."""
+    speed = timing.throughput
+    rest = "" if speed is None else _rest(timing.verdict.ratio, speed.ratio)
+    return Finding(where=timing.where, text=f"{timing.sentence} The arms hold different totals.{rest}", supports=None)
+
+
+def _rest(time_ratio: float, speed_ratio: float) -> str:
+    """With W bytes and time t: t_deep / t_wide = (W_deep / W_wide) / (speed_deep / speed_wide)."""
+    return (
+        f" Bytes alone predict a deep / wide ratio of {time_ratio * speed_ratio:.2f}; the rest, a factor of "
+        f"{1 / speed_ratio:.2f}, is bytes per second."
+    )
+
+
+def _scaling(one: Timing, most: Timing) -> Finding:
+    gained = [one.deep_ms / most.deep_ms, one.wide_ms / most.wide_ms]
+    text = (
+        f"{most.where}: from 1 thread to {most.threads} the deep arm becomes {gained[0]:.2f} times as fast, the wide "
+        f"one {gained[1]:.2f}; deep / wide goes from {_interval(one)} to {_interval(most)}."
+    )
+    undecided = Word.NOT_ENOUGH in (one.verdict.word, most.verdict.word)
+    return Finding(where=most.where, text=text, supports=None if undecided else most.verdict.high < one.verdict.low)
+
+
+def _differ(a: Timing, b: Timing) -> bool | None:
+    if Word.NOT_ENOUGH in (a.verdict.word, b.verdict.word):
+        return None
+    return a.verdict.high < b.verdict.low or b.verdict.high < a.verdict.low
+
+
+def _interval(timing: Timing) -> str:
+    return f"{timing.verdict.ratio:.2f} [{timing.verdict.low:.2f}..{timing.verdict.high:.2f}]"
+
+
+def _grouped(timings: Sequence[Timing], key: Callable[[Timing], tuple[str, ...]]) -> list[list[Timing]]:
+    groups: dict[tuple[str, ...], list[Timing]] = {}
+    for timing in timings:
+        groups.setdefault(key(timing), []).append(timing)
+    return list(groups.values())
+
+
+def _but_scheme(cell: Cell) -> tuple[object, ...]:
+    """What an fp32 cell and its quantised twin share; their artifacts differ, so the job does too."""
+    setup, subject = cell.key.setup, cell.key.subject
+    return replace(setup, scheme=Scheme.FP32), subject.pair, subject.arm
+
+
+def _largest_product(shape: Shape) -> str:
+    if isinstance(shape, MlpShape):
+        rows, columns = max(((o, i) for i, o in shape.layer_sizes), key=lambda size: size[0] * size[1])
+        return f"{rows} x {columns}"
+    return f"{shape.ffn_size} x {shape.hidden_size}"

@@ -1,0 +1,151 @@
+"""Times of pairs, from run records and from the seed article's file, in one form."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from models.cost import parameter_counts
+from models.pair import TOLERANCE, Arm
+from models.shape import Shape, describe
+from scripts.analysis.metrics import METRICS, MetricName
+from scripts.analysis.pair_verdicts import PairVerdict, pair_verdicts
+from scripts.analysis.verdict import Verdict, Word, adjust, compare
+from scripts.host.seed_article.record import Comparison, Engine, SeedArticle
+from scripts.records import RunRecord
+
+_MS_PER_NS = 1e-6
+
+
+class Work(StrEnum):
+    """What limits a call."""
+
+    SINGLE = "single"  # one token, or one row: memory
+    MANY = "many"  # a prompt, or a batch of rows: arithmetic
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Timing:
+    """The deep arm against the wide one in one setting.
+
+    Attributes:
+        matched: equal total parameters within 0.5 %.
+        device: name of the machine, of the GPU where one computes.
+        runtime: engine and scheme, without threads.
+        threads: None where the engine has no such setting.
+        at: `context 512`, `prompt 64`, `batch 1`.
+        deep_ms: median of the run medians.
+        verdict: of the deep arm; its ratio is deep time / wide time.
+        throughput: the same for bytes per second; None for many tokens or rows.
+    """
+
+    pair: str
+    matched: bool
+    work: Work
+    device: str
+    runtime: str
+    threads: int | None
+    at: str
+    shapes: tuple[Shape, Shape]
+    deep_ms: float
+    wide_ms: float
+    verdict: Verdict
+    throughput: Verdict | None
+
+    @property
+    def where(self) -> str:
+        """Pair and conditions."""
+        threads = "" if self.threads is None else f", {self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{self.pair} on {self.device}, {self.runtime}{threads}, {self.at}"
+
+    @property
+    def sentence(self) -> str:
+        """Times, ratio with its interval, and the verdict with its reason."""
+        v, (deep, wide) = self.verdict, self.shapes
+        word = f"deep is {v.word}" if v.names_winner else v.word
+        return (
+            f"{self.where}: {describe(deep)} takes {self.deep_ms:.3g} ms, {describe(wide)} {self.wide_ms:.3g} ms, "
+            f"deep / wide {v.ratio:.2f} [{v.low:.2f}..{v.high:.2f}], {v.n_a} and {v.n_b} runs: {word}."
+        )
+
+
+def supports_faster(verdict: Verdict) -> bool | None:
+    """Whether a verdict shows the deep arm ahead; None where there were not enough runs to say."""
+    return None if verdict.word is Word.NOT_ENOUGH else verdict.word is Word.FASTER
+
+
+def record_timings(records: Sequence[RunRecord], work: Work) -> list[Timing]:
+    """Of all pairs in the records, at every context (`SINGLE`) or prompt length (`MANY`)."""
+    metric = MetricName.DECODE_P50_MS if work is Work.SINGLE else MetricName.TTFT_MS
+    moved: dict[tuple[object, ...], Verdict] = {}
+    if work is Work.SINGLE:
+        moved = {_place(each): each.verdict for each in pair_verdicts(records, MetricName.ACHIEVED_GB_PER_S)}
+    found = (_from_records(each, work, metric, moved.get(_place(each))) for each in pair_verdicts(records, metric))
+    return [timing for timing in found if timing is not None]
+
+
+def article_timings(article: SeedArticle | None, work: Work) -> list[Timing]:
+    """Of the seed article's pairs; all its comparisons on one device are one family for Holm's correction."""
+    if article is None:
+        return []
+    chosen = [each for each in article.comparisons if (each.batch == 1) == (work is Work.SINGLE)]
+    devices = dict.fromkeys(each.device for each in chosen)
+    return [
+        timing for device in devices for timing in _family(article, [c for c in chosen if c.device == device], work)
+    ]
+
+
+def all_timings(records: Sequence[RunRecord], article: SeedArticle | None, work: Work) -> list[Timing]:
+    """Both."""
+    return [*record_timings(records, work), *article_timings(article, work)]
+
+
+def _family(article: SeedArticle, chosen: Sequence[Comparison], work: Work) -> list[Timing]:
+    p50, moved = METRICS[MetricName.DECODE_P50_MS], METRICS[MetricName.ACHIEVED_GB_PER_S]
+    times = adjust([compare(each.deep_ns, each.wide_ns, p50, paired=True) for each in chosen], p50)
+    speeds = adjust([compare(*_speeds(article, each), moved, paired=True) for each in chosen], moved)
+    return [
+        Timing(
+            pair=each.pair, matched=article.pair(each.pair).matched, work=work, device=each.device,
+            runtime=_engine(each.engine), threads=each.threads, at=f"batch {each.batch}",
+            shapes=(article.pair(each.pair).deep.shape, article.pair(each.pair).wide.shape),
+            deep_ms=statistics.median(each.deep_ns) * _MS_PER_NS, wide_ms=statistics.median(each.wide_ns) * _MS_PER_NS,
+            verdict=time, throughput=speed if work is Work.SINGLE else None,
+        )
+        for each, time, speed in zip(chosen, times, speeds, strict=True)
+    ]  # fmt: skip
+
+
+def _engine(engine: Engine) -> str:
+    return "eager PyTorch fp32" if engine is Engine.EAGER else f"{engine} fp32"
+
+
+def _speeds(article: SeedArticle, comparison: Comparison) -> tuple[list[float], list[float]]:
+    """Bytes per nanosecond of each run, deep and wide."""
+    pair = article.pair(comparison.pair)
+    deep, wide = (
+        [pair.arm(arm).weight_bytes / ns for ns in comparison.runs(arm)] for arm in (Arm.DEEP, Arm.WIDE)
+    )  # fmt: skip
+    return deep, wide
+
+
+def _from_records(row: PairVerdict, work: Work, metric: MetricName, throughput: Verdict | None) -> Timing | None:
+    deep, wide = row.deep.median(metric, row.at), row.wide.median(metric, row.at)
+    if deep is None or wide is None:
+        return None
+    setup = row.setup
+    return Timing(
+        pair=row.pair, matched=_matched(row.deep.shape, row.wide.shape), work=work, device=setup.device.id,
+        runtime=f"{setup.target} {setup.scheme}", threads=setup.protocol.num_threads,
+        at=f"{'context' if work is Work.SINGLE else 'prompt'} {row.at}", shapes=(row.deep.shape, row.wide.shape),
+        deep_ms=deep, wide_ms=wide, verdict=row.verdict, throughput=throughput,
+    )  # fmt: skip
+
+
+def _matched(deep: Shape, wide: Shape) -> bool:
+    one, other = parameter_counts(deep).total, parameter_counts(wide).total
+    return abs(one - other) <= TOLERANCE * max(one, other)
+
+
+def _place(row: PairVerdict) -> tuple[object, ...]:
+    return row.setup, row.pair, row.at
