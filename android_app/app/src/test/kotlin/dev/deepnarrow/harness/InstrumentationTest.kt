@@ -1,0 +1,185 @@
+package dev.deepnarrow.harness
+
+import android.app.Activity
+import android.app.Instrumentation
+import android.os.Build
+import android.os.Bundle
+import android.os.Looper
+import android.util.Base64
+import dev.deepnarrow.core.Completed
+import dev.deepnarrow.core.DeviceKind
+import dev.deepnarrow.core.Failed
+import dev.deepnarrow.core.FailureKind
+import dev.deepnarrow.core.RunStore
+import dev.deepnarrow.core.Wire
+import dev.deepnarrow.core.sha256
+import java.io.File
+import java.util.concurrent.CopyOnWriteArrayList
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.TimeUnit
+import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
+import org.junit.Assert.assertTrue
+import org.junit.Before
+import org.junit.Test
+import org.junit.runner.RunWith
+import org.robolectric.Robolectric
+import org.robolectric.RobolectricTestRunner
+import org.robolectric.RuntimeEnvironment
+import org.robolectric.Shadows.shadowOf
+
+private const val TIMEOUT_S = 60L
+
+/** `am instrument` without `am`: the arguments go in, the status bundles and the result come out; the run itself is real. */
+@RunWith(RobolectricTestRunner::class)
+class InstrumentationTest {
+    private lateinit var folders: AllowedFolders
+
+    @Before
+    fun storage() {
+        mountSharedStorage()
+        folders = AllowedFolders.of(RuntimeEnvironment.getApplication())
+        folders.prepare()
+    }
+
+    private class Recording(private val stage: StageActivity) : HarnessInstrumentation() {
+        val done = CountDownLatch(1)
+        val statuses = CopyOnWriteArrayList<Bundle>()
+        var code = 99
+        var results = Bundle()
+
+        override fun sendStatus(resultCode: Int, results: Bundle?) {
+            assertEquals(1, resultCode)
+            statuses += results!!
+        }
+
+        override fun finish(resultCode: Int, results: Bundle?) {
+            code = resultCode
+            this.results = results!!
+            done.countDown()
+        }
+
+        override fun openStage() = stage
+    }
+
+    private fun instrument(vararg arguments: Pair<String, String>): Recording {
+        val stage = Robolectric.buildActivity(StageActivity::class.java).setup().get()
+        val recording = Recording(stage)
+        for (name in listOf("mInstrContext", "mAppContext")) {
+            Instrumentation::class.java.getDeclaredField(name).apply { isAccessible = true }.set(recording, RuntimeEnvironment.getApplication())
+        }
+        recording.onCreate(Bundle().apply { arguments.forEach { (key, value) -> putString(key, value) } })
+        val until = System.nanoTime() + TimeUnit.SECONDS.toNanos(TIMEOUT_S)
+        while (!recording.done.await(5, TimeUnit.MILLISECONDS) && System.nanoTime() < until) shadowOf(Looper.getMainLooper()).idleFor(20, TimeUnit.MILLISECONDS)
+        assertEquals("timed out", 0L, recording.done.count)
+        return recording
+    }
+
+    private fun request(runId: String, extra: String = "") = """{"schema": "deepnarrow/run-request/1", "run_id": "$runId", "protocol": {"num_threads": 1,
+        "prompt_lengths": [8], "prefill_repetitions": 2, "depths": [0, 16], "decode_steps": 4, "warm_up_steps": 1,
+        "probe": {"buffer_bytes": 1048576, "passes": 3}}, "gates": {"wait_s": 0}$extra}"""
+
+    private fun base64(text: String) = Base64.encodeToString(text.toByteArray(), Base64.NO_WRAP)
+
+    private fun refusal(vararg arguments: Pair<String, String>): String {
+        val recording = instrument(*arguments)
+        assertEquals(Activity.RESULT_CANCELED, recording.code)
+        assertEquals(emptyList<String>(), folders.runs.list { _, name -> !name.startsWith(".") }!!.toList())
+        return recording.results.getString("message")!!
+    }
+
+    @Test
+    fun `prepare makes the folders and tells where they are`() {
+        val recording = instrument("op" to "prepare")
+        assertEquals(Activity.RESULT_OK, recording.code)
+        assertEquals(folders.media.path, recording.results.getString("media_dir"))
+        assertTrue(folders.runs.isDirectory && folders.requests.isDirectory)
+    }
+
+    @Test
+    fun `a run leaves a finished record and tells its progress`() {
+        val artifact = TinyArtifacts.push(folders).first()
+        val recording = instrument("artifact" to artifact.path, "request" to base64(request("r1")))
+        assertEquals(recording.results.toString(), "completed", recording.results.getString("outcome"))
+        assertEquals(Activity.RESULT_OK, recording.code)
+        val record = Wire.readRecord(File(recording.results.getString("record")!!))
+        assertEquals(Completed, record.outcome)
+        assertEquals(listOf(4, 4), record.decode.map { it.forwardNs.size })
+        assertEquals(DeviceKind.EMULATOR, record.device.kind)
+        assertEquals(Build.VERSION.RELEASE, record.device.osVersion)
+        assertEquals("deepnarrow-android", record.harness.name)
+        val folder = folders.runs.resolve("r1")
+        assertEquals(sha256(folder.resolve(RunStore.RECORD_FILE)), Wire.readDone(folder.resolve(RunStore.DONE_FILE)).recordSha256)
+        val stages = recording.statuses.map { it.getString("stage") }.distinct()
+        assertTrue(stages.toString(), stages.containsAll(listOf("environment", "bandwidth", "load", "self-check", "decode")))
+        assertTrue(recording.statuses.all { it.getString("done")!!.toInt() <= it.getString("total")!!.toInt() })
+    }
+
+    @Test
+    fun `a damaged artifact ends as a failed record, never as a number`() {
+        val artifact = TinyArtifacts.push(folders).first()
+        artifact.resolve("model.onnx").apply { writeBytes(readBytes().also { it[it.size / 2] = (it[it.size / 2] + 1).toByte() }) }
+        val recording = instrument("artifact" to artifact.path, "request" to base64(request("r2")))
+        assertEquals("failed", recording.results.getString("outcome"))
+        assertEquals(Activity.RESULT_OK, recording.code)
+        val record = Wire.readRecord(File(recording.results.getString("record")!!))
+        assertEquals(FailureKind.ARTIFACT, (record.outcome as Failed).failure)
+        assertTrue(record.decode.isEmpty())
+    }
+
+    @Test
+    fun `a hostile manifest cannot lead outside its folder`() {
+        val artifact = TinyArtifacts.push(folders).first()
+        val secret = folders.media.resolve("secret.txt").apply { writeText("x") }
+        artifact.resolve("manifest.json").apply { writeText(readText().replaceFirst("\"model.onnx\"", "\"../../../../${secret.name}\"")) }
+        val recording = instrument("artifact" to artifact.path, "request" to base64(request("r3")))
+        assertEquals("failed", recording.results.getString("outcome"))
+        assertTrue(recording.results.getString("message"), recording.results.getString("message")!!.contains("outside"))
+    }
+
+    @Test
+    fun `the request may be a file in the requests folder`() {
+        val artifact = TinyArtifacts.push(folders).first()
+        val file = folders.requests.resolve("r4.json").apply { writeText(request("r4")) }
+        assertEquals("r4", instrument("artifact" to artifact.path, "request" to file.path).results.getString("run_id"))
+    }
+
+    @Test
+    fun `a second run is refused while one is active`() {
+        RunLock.acquire(folders.runs).use {
+            val message = refusal("artifact" to folders.media.path, "request" to base64(request("r5")))
+            assertTrue(message, message.contains("another run is active"))
+        }
+    }
+
+    @Test
+    fun `a run id is used once`() {
+        folders.runs.resolve("r6").mkdirs()
+        val recording = instrument("artifact" to folders.media.path, "request" to base64(request("r6")))
+        assertEquals(Activity.RESULT_CANCELED, recording.code)
+        assertTrue(recording.results.getString("message")!!.contains("exists; every run needs a run_id of its own"))
+    }
+
+    @Test
+    fun `bad input is refused in one line and nothing is written`() {
+        val good = base64(request("r7"))
+        val media = folders.media.path
+        val wrong = mapOf(
+            refusal("op" to "measure") to "op measure: choose from prepare, run",
+            refusal("request" to good) to "-e artifact is missing",
+            refusal("artifact" to media) to "-e request is missing",
+            refusal("artifact" to "/system/../etc", "request" to good) to "outside the allowed folders",
+            refusal("artifact" to media, "request" to "/etc/passwd") to "outside the allowed folders",
+            refusal("artifact" to media, "request" to "$media/missing.json") to "no such file",
+            refusal("artifact" to media, "request" to "%%%") to "neither a path, nor JSON, nor base64",
+            refusal("artifact" to media, "request" to base64("{")) to "request: ",
+            refusal("artifact" to media, "request" to base64(request("r7", """, "colour": 1"""))) to "colour",
+            refusal("artifact" to media, "request" to base64(request("../r7"))) to "run_id",
+            refusal("artifact" to media, "request" to base64(request("r7").replace("request/1", "request/2"))) to "deepnarrow/run-request/2",
+        )
+        for ((message, part) in wrong) {
+            assertTrue("'$message' does not say '$part'", message.contains(part))
+            assertFalse(message, message.contains('\n'))
+        }
+    }
+}

@@ -1,0 +1,19 @@
+package dev.deepnarrow.harness
+
+import java.io.File
+import org.junit.Assume.assumeTrue
+
+/** The pair `tiny` as the Python exporter writes it; `make test` makes it and names its folder in DEEPNARROW_ARTIFACTS. */
+internal object TinyArtifacts {
+    private val root: File? = System.getenv("DEEPNARROW_ARTIFACTS")?.let(::File)
+
+    /** Copies both sides of the pair to where the app looks for artifacts. Skips the test where there are none. */
+    fun push(folders: AllowedFolders): List<File> {
+        assumeTrue("needs DEEPNARROW_ARTIFACTS: the folder that `python -m export all --pair tiny --scheme int4 --target onnx` wrote", root != null)
+        return listOf("deep-8x64", "wide-2x128").map { shape ->
+            val target = folders.media.resolve("artifacts/tiny/$shape/onnx-int4")
+            check(root!!.resolve("tiny/$shape/onnx-int4").copyRecursively(target, overwrite = true)) { "$target: not copied" }
+            target
+        }
+    }
+}
