@@ -1,6 +1,6 @@
 """One attempt at a run: device ready, artifact there, gate open, harness run. Always gives a record."""
 
-from collections.abc import Callable
+from typing import Protocol
 
 from export.manifest import MANIFEST_FILE, sha256
 from scripts.farm.campaign import Campaign
@@ -12,7 +12,11 @@ from scripts.farm.outcomes import empty_record
 from scripts.farm.plan import Slot
 from scripts.records import Failed, RunRecord, RunRequest, Skipped, Stage, artifact_facts
 
-Tell = Callable[[Phase, str, float | None], None]
+
+class Tell(Protocol):
+    """Tells whoever watches what the device is doing."""
+
+    def __call__(self, phase: Phase, detail: str, celsius: float | None = None, step: str = "") -> None: ...
 
 
 class Attempt:
@@ -44,8 +48,8 @@ class Attempt:
             return self._without_harness(slot, request, shut)
 
         def on_progress(progress: Progress) -> None:
-            step = f" {progress.done}/{progress.total}" if progress.total > 1 else ""
-            self._tell(Phase.RUNNING, f"{cell} {progress.stage}{step}", self._celsius)
+            part = f" {progress.done}/{progress.total}" if progress.total > 1 else ""
+            self._tell(Phase.RUNNING, cell, self._celsius, f"{progress.stage}{part}")
 
         self._tell(Phase.RUNNING, cell, self._celsius)
         return await self._device.run(request, staged, on_progress, self._campaign.run_timeout_s)

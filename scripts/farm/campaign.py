@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,13 @@ from scripts.farm.device import DEFAULT_DEADLINE_S, DiscoveryOptions
 from scripts.records import GateLimits, Protocol, RunId
 
 DEFAULT_REPETITIONS = 5
+
+
+class Order(StrEnum):
+    """What follows what on a device."""
+
+    GROUPS = "groups"  # one pair, runtime and scheme after the other: least time between the arms of a pair
+    ROUNDS = "rounds"  # every repetition visits all of them: a sweep and the pair it predicts share a machine's drift
 
 
 class _Section(BaseModel):
@@ -52,6 +60,7 @@ class Campaign(_Section):
         repetitions: runs of each artifact on each device.
         budget_minutes: no run is begun after it; what is left is done by the next `run`.
         run_timeout_s: a run that takes longer is killed and recorded as hung.
+        order: see `Order`.
         seed: of the order of cells and of the first arm in each.
         labels: a word -> the device ids that carry it as a tag.
     """
@@ -68,6 +77,7 @@ class Campaign(_Section):
     gates: GateLimits = GateLimits()
     budget_minutes: Annotated[float, Field(gt=0)] | None = None
     run_timeout_s: Annotated[float, Field(gt=0)] = DEFAULT_DEADLINE_S
+    order: Order = Order.GROUPS
     seed: int = 0
     discovery: Discovery = Discovery()
     labels: dict[str, tuple[str, ...]] = {}

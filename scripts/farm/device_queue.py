@@ -145,9 +145,15 @@ class DeviceQueue:
         self.stopped = self.stopped or reason
         self._tell(Phase.STOPPED, reason)
 
-    def _tell(self, phase: Phase, detail: str, celsius: float | None = None) -> None:
+    def _tell(self, phase: Phase, detail: str, celsius: float | None = None, step: str = "") -> None:
         self._outlook.listener(
             DeviceEvent(
-                device_id=self._id, phase=phase, detail=detail, done=self._done, total=len(self._slots), celsius=celsius
+                device_id=self._id,
+                phase=phase,
+                detail=detail,
+                done=self._done,
+                total=len(self._slots),
+                celsius=celsius,
+                step=step,
             )
         )

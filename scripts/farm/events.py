@@ -28,9 +28,10 @@ class DeviceEvent:
     """A device's line.
 
     Attributes:
-        detail: the cell and, while it runs, its stage; or why the device stopped.
+        detail: the cell, or why the device waits or stopped.
         done: filled slots of its queue.
         total: slots of its queue.
+        step: while it runs, the stage of the run and how much of it is done.
     """
 
     device_id: str
@@ -39,6 +40,7 @@ class DeviceEvent:
     done: int
     total: int
     celsius: float | None = None
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)

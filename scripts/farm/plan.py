@@ -11,7 +11,7 @@ from export.manifest import Manifest, find_artifacts, read_manifest
 from export.targets.base import TargetName
 from models.errors import UserError
 from models.pair import Arm
-from scripts.farm.campaign import Campaign
+from scripts.farm.campaign import Campaign, Order
 from scripts.farm.device import DeviceIdentity
 from scripts.records import DeviceKind, PlanPosition, Protocol, RunRequest
 
@@ -102,6 +102,8 @@ def plan_device(campaign: Campaign, subjects: Sequence[Subject], identity: Devic
     order = list(groups.values())
     source.shuffle(order)
     rows = [row for group in order for row in interleave(group, campaign.repetitions, source)]
+    if campaign.order is Order.ROUNDS:
+        rows.sort(key=lambda row: row[1])  # stable: within a repetition the order stays
     slots = [_canary(campaign, runnable, identity)]
     for subject, repetition, block in rows:
         slots.append(_slot(campaign, identity, subject, repetition, block, len(slots)))

@@ -15,6 +15,7 @@ from scripts.farm.events import DeviceEvent, Event, Phase, RunStored
 from scripts.records import Failed, RunRecord, Skipped
 
 REFRESH_PER_S = 4
+OTHER_COLUMNS_WIDTH = 64
 # Phases that pass quickly and often: a log would drown in them.
 _QUIET = (Phase.PREPARING, Phase.INSTALLING, Phase.STAGING, Phase.STORING)
 
@@ -80,11 +81,16 @@ class LiveDisplay:
             self._console.print(f"{event.device_id}: {describe(event.record)}", markup=False, highlight=False)
 
     def _table(self) -> Table:
-        table = Table("device", "runs", "phase", "cell", "left", "battery", box=None, pad_edge=False)
+        table = Table(box=None, pad_edge=False)
+        for name in ("device", "runs", "phase", "left", "battery"):
+            table.add_column(name, no_wrap=True)
+        # What is longer than the terminal is cut here, so that every device keeps to its line.
+        table.add_column("cell", no_wrap=True, max_width=max(20, self._console.width - OTHER_COLUMNS_WIDTH))
         for event in self._lines.values():
             celsius = "" if event.celsius is None else f"{event.celsius:.1f} C"
             left = self._pacer.eta(event.device_id, event.total - event.done)
-            table.add_row(event.device_id, f"{event.done}/{event.total}", event.phase, event.detail, left, celsius)
+            phase = f"{event.phase} {event.step}".rstrip()
+            table.add_row(event.device_id, f"{event.done}/{event.total}", phase, left, celsius, event.detail)
         return table
 
 
@@ -109,7 +115,7 @@ class PlainDisplay:
             self._pacer.count(event)
             left = self._pacer.eta(event.device_id, event.total - event.done)
             line = f"{event.done}/{event.total} {describe(event.record)}, left {left}"
-        elif event.phase in _QUIET or (now := (event.phase, event.detail.split(" ")[0])) == self._said[event.device_id]:
+        elif event.phase in _QUIET or (now := (event.phase, event.detail)) == self._said[event.device_id]:
             return
         else:
             self._said[event.device_id] = now
