@@ -6,7 +6,7 @@ import pytest
 
 from models.errors import UserError
 from models.pair import Arm
-from scripts.farm.campaign import Campaign
+from scripts.farm.campaign import Campaign, Order
 from scripts.farm.plan import Slot, Subject, find_subjects, interleave, plan_device, remaining, runs_on
 from scripts.records import DeviceKind
 from tests.scripts.farm.doubles import identity
@@ -33,6 +33,18 @@ def test_a_linear_drift_cancels_in_every_block(subjects: list[Subject]) -> None:
     for block in (rows[:4], rows[4:]):
         places = {arm: [i for i, row in enumerate(block) if row[0].manifest.arm is arm] for arm in Arm}
         assert sum(places[Arm.DEEP]) == sum(places[Arm.WIDE])
+
+
+def test_in_rounds_every_repetition_visits_all_groups(campaign: Campaign) -> None:
+    wide = campaign.model_copy(update={"targets": (), "order": Order.ROUNDS, "repetitions": 4})
+    slots = plan_device(wide, find_subjects(wide), identity())[1:]
+    rounds = [slots[start : start + 4] for start in range(0, 16, 4)]
+    assert all(len({slot.subject.folder for slot in each}) == 4 for each in rounds)
+    groups = [[slot.subject.group for slot in each] for each in rounds]
+    assert groups == [groups[0]] * 4
+    first = arms(rounds[0])
+    assert arms(rounds[1]) == [first[1], first[0], first[3], first[2]]
+    assert arms(rounds[2]) == first
 
 
 def test_the_same_input_gives_the_same_plan(campaign: Campaign, subjects: list[Subject]) -> None:
