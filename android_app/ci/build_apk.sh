@@ -59,7 +59,7 @@ aapt2 link -I app/target/framework.apk --manifest $work/AndroidManifest.xml -o $
 zipalign -f 4 $work/unaligned.apk $work/aligned.apk
 keystore=ci/target/debug.p12
 [ -f $keystore ] || keytool -genkeypair -keystore $keystore -storetype PKCS12 -storepass android -keypass android -alias debug \
-    -keyalg RSA -keysize 2048 -validity 10000 -dname CN=Debug 2>/dev/null
+    -keyalg RSA -keysize 2048 -validity 10000 -dname CN=Debug >/dev/null 2>&1
 apksigner sign --ks $keystore --ks-pass pass:android --min-sdk-version "$min_sdk" --out "$apk" $work/aligned.apk
 
 # What an installer would check, and what we promise of the file.
@@ -74,4 +74,5 @@ done
 for class in HarnessActivity RunActivity HarnessInstrumentation RecordProvider; do
     dexdump $work/dex/classes.dex | grep "Class descriptor.*Ldev/deepnarrow/harness/$class;" >/dev/null || { echo "$apk: $class is missing" >&2; exit 1; }
 done
+! grep -qF "$PWD" $work/dex/classes.dex || { echo "$apk: carries the path of the machine that built it" >&2; exit 1; }
 echo "$(du -h "$apk" | cut -f1) $apk: signed, aligned, complete"

@@ -6,7 +6,6 @@ import android.content.Intent
 import android.content.IntentFilter
 import android.os.BatteryManager
 import android.os.Build
-import android.os.Debug
 import android.os.PowerManager
 import android.os.SystemClock
 
@@ -71,9 +70,6 @@ class PhoneReadings(private val context: Context, private val proc: ProcFiles = 
         swap = proc.statusBytes("VmSwap"),
         highWater = proc.statusBytes("VmHWM"),
     )
-
-    /** What the system charges the process for, shared pages divided; for the log, as records carry the resident split. */
-    fun proportionalBytes(): Long? = Debug.getPss().takeIf { it > 0 }?.times(1024)
 
     private companion object {
         const val HEADROOM_INTERVAL_MS = 1000L

@@ -50,7 +50,8 @@ class RunActivity : StageActivity() {
         const val EXTRA_OUTCOME = "outcome"
         const val EXTRA_MESSAGE = "message"
 
+        /** Of this process; tests, which have one process for all, clear it. */
         @Volatile
-        private var started = false
+        internal var started = false
     }
 }

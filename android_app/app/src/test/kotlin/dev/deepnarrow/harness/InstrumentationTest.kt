@@ -128,6 +128,16 @@ class InstrumentationTest {
     }
 
     @Test
+    fun `without ExecuTorch's library a pte artifact is a failed load, not a crash`() {
+        val artifact = TinyArtifacts.push(folders, "executorch").first()
+        val recording = instrument("artifact" to artifact.path, "request" to base64(request("r8")))
+        assertEquals("failed", recording.results.getString("outcome"))
+        val failed = Wire.readRecord(File(recording.results.getString("record")!!)).outcome as Failed
+        assertEquals(failed.message, FailureKind.LOAD, failed.failure)
+        assertTrue(failed.message, failed.message.startsWith("ExecuTorch's library: "))
+    }
+
+    @Test
     fun `a hostile manifest cannot lead outside its folder`() {
         val artifact = TinyArtifacts.push(folders).first()
         val secret = folders.media.resolve("secret.txt").apply { writeText("x") }

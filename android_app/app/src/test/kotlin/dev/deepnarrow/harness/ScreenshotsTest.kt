@@ -85,7 +85,7 @@ class ScreenshotsTest {
     )
 
     private fun running() = RunningState(
-        title = "EXAMPLE deep-30x576 (1 of 10)", side = Side.DEEP, stage = "decode", done = 1, total = 2,
+        title = "deep-30x576 (EXAMPLE, not measured)", side = Side.DEEP, stage = "decode", done = 1, total = 2,
         conditions = "thermal status 0 (none), battery 81 %, 30.5 °C, not charging", concerns = emptyList(),
         latencies = run(Side.DEEP, 6.0).depths.map { StepLatencies(it.depth, it.forwardNs) },
     )
@@ -99,6 +99,6 @@ class ScreenshotsTest {
     }
 
     private companion object {
-        const val DEVICE = "EXAMPLE NUMBERS, nothing was measured"
+        const val DEVICE = "EXAMPLE, not measured"
     }
 }

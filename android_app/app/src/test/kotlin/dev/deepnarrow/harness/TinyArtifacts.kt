@@ -8,12 +8,12 @@ internal object TinyArtifacts {
     private val root: File? = System.getenv("DEEPNARROW_ARTIFACTS")?.let(::File)
 
     /** Copies both sides of the pair to where the app looks for artifacts. Skips the test where there are none. */
-    fun push(folders: AllowedFolders): List<File> {
-        assumeTrue("needs DEEPNARROW_ARTIFACTS: the folder that `python -m export all --pair tiny --scheme int4 --target onnx` wrote", root != null)
+    fun push(folders: AllowedFolders, target: String = "onnx"): List<File> {
+        assumeTrue("needs DEEPNARROW_ARTIFACTS: the folder that `python -m export all --pair tiny --scheme int4 --target onnx,executorch` wrote", root != null)
         return listOf("deep-8x64", "wide-2x128").map { shape ->
-            val target = folders.media.resolve("artifacts/tiny/$shape/onnx-int4")
-            check(root!!.resolve("tiny/$shape/onnx-int4").copyRecursively(target, overwrite = true)) { "$target: not copied" }
-            target
+            val folder = folders.media.resolve("artifacts/tiny/$shape/$target-int4")
+            check(root!!.resolve("tiny/$shape/$target-int4").copyRecursively(folder, overwrite = true)) { "$folder: not copied" }
+            folder
         }
     }
 }

@@ -98,8 +98,9 @@ internal fun runRow(kit: Kit, run: RunSummary, onShare: (RunSummary) -> Unit): L
     val first = run.depths.firstOrNull()
     val latency = if (first == null) "" else ", ${Format.milliseconds(first.medianNs)} per token"
     val color = if (run.usable) kit.palette.faint else kit.palette.bad
+    val origin = if (run.phone) "" else ", ${run.device}"
     val text = kit.column(
-        kit.body("${run.shapeName}$latency"),
+        kit.body("${run.shapeName}$latency$origin"),
         kit.body("${run.startedUtc}, ${Sentences.validity(run)}", color).apply { textSize = 12f },
     )
     val share = kit.button("Share") { onShare(run) }.apply { contentDescription = "Share the record of run ${run.runId}" }
