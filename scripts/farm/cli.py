@@ -104,8 +104,8 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """Say what is wrong with phones, cables and programs, and what to do about it. Exit code 1 if anything is."""
-    state = DevicesState(results)
-    if use_again and not state.end_quarantine(use_again):
+    state = DevicesState(_existing(results)) if use_again or results.is_dir() else None
+    if use_again and state and not state.end_quarantine(use_again):
         raise UserError(
             f"--use-again {use_again}: not one of the devices in quarantine: {', '.join(state.quarantines())}"
         )
@@ -113,9 +113,8 @@ def doctor(
     problems += [
         Problem(who=device, what=f"in quarantine {reason}",
                 what_to_do=f"look at the device, then: python -m scripts.farm doctor --use-again {device}")
-        for device, reason in state.quarantines().items()
+        for device, reason in (state.quarantines() if state else {}).items()
     ]  # fmt: skip
-    state.close()
     if as_json:
         print_json({"problems": [_problem_fields(each) for each in problems]})
     elif problems:
@@ -131,8 +130,10 @@ def plan(campaign_file: CampaignFile, results: Results = Path("results"), as_jso
     """Show what `run` would do, in its order; nothing is touched."""
     campaign = read_campaign(campaign_file)
     planned = asyncio.run(plan_campaign(campaign, all_discoveries(campaign.discovery_options())))
-    with Store(results) as store:
-        finished = store.finished_slots(campaign.name)
+    finished: set[str] = set()
+    if results.is_dir():
+        with Store(results) as store:
+            finished = store.finished_slots(campaign.name)
     rows = [(each.device.identity.device_id, slot.position.order, slot.position.cell, slot.position.repetition,
              "done" if slot.slot_id in finished else "to do", slot.slot_id)
             for each in planned for slot in each.slots]  # fmt: skip
@@ -168,7 +169,7 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Count the records of each cell, also while a campaign runs."""
-    with Store(results) as store:
+    with Store(_existing(results)) as store:
         print_status(store, campaign, as_json)
 
 
@@ -179,7 +180,7 @@ def results_command(
     as_json: AsJson = False,
 ) -> None:
     """Compare the arms of every pair that was measured under equal conditions."""
-    with Store(results) as store:
+    with Store(_existing(results)) as store:
         print_results(store, campaign, as_json)
 
 
@@ -191,7 +192,7 @@ def export(
     results: Results = Path("results"),
 ) -> None:
     """Write records for other tools: every raw sample as Parquet or CSV, PyTorch's benchmark v3, androidx.benchmark."""
-    with Store(results) as store:
+    with Store(_existing(results)) as store:
         problems: list[str] = []
         count = write_export(store.runs(campaign, problems), to, out)
     for line in problems:
@@ -202,7 +203,7 @@ def export(
 @app.command("reindex")
 def reindex(results: Results = Path("results")) -> None:
     """Rebuild the index from the records; files that are truncated or foreign are named and skipped."""
-    with Store(results) as store:
+    with Store(_existing(results)) as store:
         count, problems = store.reindex()
     for line in problems:
         say(line)
@@ -223,7 +224,11 @@ def worker(
     from scripts.farm.worker import serve
 
     options = _discovery_options(adb_server, adb_connect, apk)
-    asyncio.run(serve(DaskOptions(scheduler, tls_ca_file, tls_cert, tls_key), options))
+    try:
+        asyncio.run(serve(DaskOptions(scheduler, tls_ca_file, tls_cert, tls_key), options))
+    except asyncio.CancelledError:
+        say("all workers are stopped")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 async def _run(campaign: Campaign, results: Path, dask: DaskOptions | None, tty: bool) -> Summary:
@@ -262,6 +267,12 @@ def _discovery_options(servers: list[str] | None, connect: list[str] | None, apk
     if apk and not apk.is_file():
         raise UserError(f"--apk {apk}: no such file")
     return DiscoveryOptions(adb_endpoints=tuple(servers or ()), adb_connect=tuple(connect or ()), android_apk=apk)
+
+
+def _existing(results: Path) -> Path:
+    if not results.is_dir():
+        raise UserError(f"--results {results}: no such folder; `run` and `quick` make one")
+    return results
 
 
 def _problem_fields(problem: Problem) -> dict[str, str]:

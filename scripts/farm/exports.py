@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
+from models.errors import UserError
 from scripts.farm.androidx_format import androidx_document
 from scripts.farm.oss_format import oss_records
 from scripts.farm.store import StoredRun
@@ -24,8 +25,13 @@ def write_export(runs: Iterable[StoredRun], to: ExportFormat, out: Path) -> int:
 
     Returns:
         their number.
+
+    Raises:
+        UserError: there is none, or the format cannot hold these.
     """
     kept = [run for run in runs if isinstance(run.record.outcome, Completed) and not _is_canary(run)]
+    if not kept:
+        raise UserError("no completed run to export; see: python -m scripts.farm status")
     out.parent.mkdir(parents=True, exist_ok=True)
     temporary = out.with_name(f".{out.name}.part")
     _WRITERS[to](kept, temporary)

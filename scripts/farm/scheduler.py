@@ -43,9 +43,13 @@ async def run_campaign(
     """
     outlook = Outlook(campaign, store, state, listener, pace or Pace())
     tasks = {device.identity.device_id: DeviceQueue(outlook, device, slots) for device, slots in queues}
-    async with asyncio.TaskGroup() as group:
-        for task in tasks.values():
-            group.create_task(task.work())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for task in tasks.values():
+                group.create_task(task.work())
+    except ExceptionGroup as failures:
+        # One reason is enough to stop for: a full disk of the farm, for instance, fails all queues alike.
+        raise failures.exceptions[0] from failures
     stopped = {device_id: task.stopped for device_id, task in tasks.items() if task.stopped}
     return summarize(campaign, [slot for _, slots in queues for slot in slots], store, stopped)
 

@@ -188,11 +188,11 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny_artifacts: Path, tmp_path: P
         (("run", nowhere), "no device with the tags soc:none"),
         (("run", tmp_path / "none.toml"), "no such file"),
         (("run", campaign, "--scheduler", "tls://127.0.0.1:1"), "tls"),
-        (("results", "none", "--results", tmp_path / "r"), "none"),
-        (("export", "none", "--to", "csv", "--out", tmp_path / "x", "--results", tmp_path / "r"), "campaign none"),
+        (("results", "none", "--results", tmp_path / "r"), "no such folder"),
+        (("export", "none", "--to", "csv", "--out", tmp_path / "x", "--results", tmp_path / "r"), "no such folder"),
         (("quick", "none"), "pair none: not one of"),
         (("devices", "--adb-server", "lab"), "HOST:PORT"),
-        (("doctor", "--use-again", "none", "--results", tmp_path / "r"), "quarantine"),
+        (("doctor", "--use-again", "none", "--results", tmp_path), "quarantine"),
     ):
         done = farm(*arguments)
         assert done.returncode == 2, (arguments, done.stderr)

@@ -159,3 +159,32 @@ def test_a_killed_process_leaves_its_stage(tiny_artifacts: Path, tmp_path: Path)
     assert record.outcome == Running(stage=Stage.SUSTAINED)
     assert len(record.decode) == 2
     assert not (tmp_path / "r1" / "done.json").exists()
+
+
+def test_other_runtimes_are_refused(tiny_artifacts: Path, tmp_path: Path) -> None:
+    copy = damaged_copy(tiny_artifacts, tmp_path)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps({**manifest, "target": "coreml"}))
+    assert run(copy, request_file(tmp_path), tmp_path)[0] == 1
+    assert failed(tmp_path)[1].failure is FailureKind.ARTIFACT
+    assert failed(tmp_path)[1].message == "coreml artifacts do not run here; executorch and onnx ones do"
+
+
+def test_networks_are_refused(tmp_path: Path) -> None:
+    exporter = [
+        sys.executable,
+        "-m",
+        "export",
+        "all",
+        "--pair",
+        "seed-mlp-matched",
+        "--scheme",
+        "int8",
+        "--target",
+        "onnx",
+    ]
+    subprocess.run([*exporter, "--out", str(tmp_path / "mlp")], check=True, capture_output=True)
+    (manifest, *_) = sorted((tmp_path / "mlp").glob("*/*/*/manifest.json"))
+    assert run(manifest.parent, request_file(tmp_path), tmp_path)[0] == 1
+    assert failed(tmp_path)[1].failure is FailureKind.ARTIFACT
+    assert "MLP" in failed(tmp_path)[1].message
