@@ -78,6 +78,7 @@ def wait_until_running(folder: Path, device: str) -> None:
     raise AssertionError("no run began within two minutes")
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_no_run(tiny_artifacts: Path, tmp_path: Path) -> None:
     campaign, results = campaign_file(tmp_path, tiny_artifacts, sustained_s=2), tmp_path / "results"
     with ExitStack() as stack:
@@ -103,6 +104,7 @@ def test_a_killed_worker_costs_no_run(tiny_artifacts: Path, tmp_path: Path) -> N
     assert {plan.attempt for plan in plans} == {0}
 
 
+@pytest.mark.slow
 def test_farm_worker_offers_this_machine(tiny_artifacts: Path, tmp_path: Path) -> None:
     campaign, results = campaign_file(tmp_path, tiny_artifacts, repetitions=1), tmp_path / "results"
     variable = {"DEEPNARROW_HOST_NAME": "bench-3"}

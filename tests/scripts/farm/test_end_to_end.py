@@ -101,6 +101,7 @@ def test_a_campaign_runs_once_and_answers(tiny_artifacts: Path, tmp_path: Path) 
     assert reindexed.stdout.strip() == "5 records indexed, 0 folders skipped"
 
 
+@pytest.mark.slow
 def test_exports_hold_every_sample(tiny_artifacts: Path, tmp_path: Path) -> None:
     import pyarrow.csv
     import pyarrow.parquet
@@ -127,6 +128,7 @@ def test_exports_hold_every_sample(tiny_artifacts: Path, tmp_path: Path) -> None
     assert metric["minimum"] <= metric["median"] <= metric["maximum"]
 
 
+@pytest.mark.slow
 def test_a_hung_run_is_killed_and_recorded(tiny_artifacts: Path, tmp_path: Path) -> None:
     # The canary has no sustained phase, so that it ends in time; the other runs cannot.
     campaign = campaign_file(tmp_path, tiny_artifacts, repetitions=1, sustained_s=60, timeout_s=6)
@@ -140,6 +142,7 @@ def test_a_hung_run_is_killed_and_recorded(tiny_artifacts: Path, tmp_path: Path)
     assert len(outcomes) == 3
 
 
+@pytest.mark.slow
 def test_a_dead_harness_is_recorded_with_evidence(tiny_artifacts: Path, tmp_path: Path) -> None:
     campaign = campaign_file(tmp_path, tiny_artifacts, repetitions=1, sustained_s=30)
     command = [sys.executable, "-m", "scripts.farm", "run", str(campaign), "--results", str(tmp_path / "results")]
@@ -201,6 +204,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny_artifacts: Path, tmp_path: P
         assert done.stderr.startswith("error: ")
 
 
+@pytest.mark.slow
 def test_interrupting_keeps_what_is_finished(tiny_artifacts: Path, tmp_path: Path) -> None:
     campaign, results = campaign_file(tmp_path, tiny_artifacts, repetitions=3), tmp_path / "results"
     command = [sys.executable, "-m", "scripts.farm", "run", str(campaign), "--results", str(results)]
@@ -246,6 +250,7 @@ def kill_and_restart(artifacts: Path, folder: Path, points: int, repetitions: in
     assert not sustained_harnesses(folder)
 
 
+@pytest.mark.slow
 def test_killed_three_times_the_records_are_the_plan(tiny_artifacts: Path, tmp_path: Path) -> None:
     kill_and_restart(tiny_artifacts, tmp_path, points=3, repetitions=2)
 
@@ -260,6 +265,7 @@ def test_a_farm_host_needs_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_quick_exports_measures_and_answers(tmp_path: Path) -> None:
     done = farm(
         "quick", "tiny", "--artifacts", tmp_path / "artifacts", "--results", tmp_path / "results", "--repetitions", "2",
