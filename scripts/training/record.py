@@ -65,7 +65,7 @@ class TrainingRun(WireModel):
         train_loss: on the training set at the end, without noise; None where the training diverged.
         held_out_loss: at the end, on data it never saw; None where it diverged or the task has none.
         gradients: before the first update and after the last.
-        diverged: a loss that is not finite, or ends above where it began.
+        diverged: a loss that is not finite, or ends 10 % above where it began.
         wall_s: seconds; describes the machine, compares nothing.
     """
 

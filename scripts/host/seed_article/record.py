@@ -68,6 +68,8 @@ class Comparison(WireModel):
         device: processor or GPU by name.
         threads: of the engine; None on a GPU.
         batch: rows of a call.
+        calls: timed calls of a run.
+        warm_up: untimed calls before them.
         deep_ns: median call of each run, in nanoseconds; run i is the neighbour of `wide_ns[i]`.
     """
 
@@ -77,6 +79,8 @@ class Comparison(WireModel):
     device: str
     threads: int | None
     batch: Annotated[int, Field(ge=1)]
+    calls: int
+    warm_up: int
     deep_ns: tuple[Annotated[int, Field(gt=0)], ...]
     wide_ns: tuple[Annotated[int, Field(gt=0)], ...]
 
@@ -90,8 +94,6 @@ class Measurement(WireModel):
 
     Attributes:
         load_average: runnable processes over the last minute at the start; much above 0 means other work ran.
-        calls: timed calls of a run.
-        warm_up: untimed calls before them.
     """
 
     date: str
@@ -100,9 +102,6 @@ class Measurement(WireModel):
     cores: int
     load_average: float
     packages: dict[str, str]
-    runs: int
-    calls: int
-    warm_up: int
 
 
 class SeedArticle(WireModel):
