@@ -32,7 +32,7 @@ from scripts.farm.device import (
 )
 from scripts.records import RunRecord, RunRequest, Stage
 
-CONNECT_TIMEOUT_S = 20.0
+CONNECT_TIMEOUT_S = 10.0
 # How long anything but a run may take, the wait for a worker that is started again included.
 CALL_TIMEOUT_S = 900.0
 T = TypeVar("T")
