@@ -27,6 +27,12 @@ android {
             signingConfig = signingConfigs.getByName("debug")
         }
     }
+    testOptions {
+        unitTests {
+            isIncludeAndroidResources = true
+            all { it.useJUnitPlatform() }
+        }
+    }
     // ONNX Runtime and ExecuTorch each bring a C++ runtime.
     packaging { jniLibs { pickFirsts += "**/libc++_shared.so" } }
 }
@@ -36,4 +42,10 @@ dependencies {
     implementation(libs.serialization.json)
     implementation(libs.onnxruntime.android)
     implementation(libs.executorch.android)
+    testImplementation(libs.onnxruntime.jvm)
+    testImplementation(libs.robolectric)
+    testImplementation(libs.junit4)
+    testImplementation(libs.junit.jupiter)
+    testRuntimeOnly(libs.junit.vintage)
+    testRuntimeOnly(libs.junit.launcher)
 }

@@ -1,12 +1,13 @@
 package dev.deepnarrow.harness
 
-import android.util.Base64
 import dev.deepnarrow.core.GateLimits
 import dev.deepnarrow.core.PlanPosition
 import dev.deepnarrow.core.Protocol
 import dev.deepnarrow.core.RunRequest
 import dev.deepnarrow.core.UserError
 import dev.deepnarrow.core.Wire
+import java.util.Base64
+import java.util.Locale
 
 /** Requests that come in from outside and those that the app makes itself. All errors are [Refused]. */
 object Requests {
@@ -23,7 +24,7 @@ object Requests {
     }
 
     private fun decode(given: String): String = try {
-        Base64.decode(given, Base64.DEFAULT).decodeToString(throwOnInvalidSequence = true)
+        Base64.getDecoder().decode(given.filterNot { it.isWhitespace() }).decodeToString(throwOnInvalidSequence = true)
     } catch (_: IllegalArgumentException) {
         throw Refused("request: '${given.take(40)}' is neither a path, nor JSON, nor base64")
     } catch (_: CharacterCodingException) {
@@ -38,7 +39,7 @@ object Requests {
         val cell = "${artifact.pair}/${artifact.shapeName}/${artifact.target}-${artifact.scheme}/${series.numThreads}-threads"
         val plan = PlanPosition(series.campaign, cell, "${series.pairKey} ${run.block}", run.repetition, run.order, deviceId)
         try {
-            RunRequest(runId = "${series.campaign}.${"%02d".format(java.util.Locale.ROOT, run.order)}", jobId = artifact.jobId, protocol = protocol, gates = GateLimits(), plan = plan)
+            RunRequest(runId = "${series.campaign}.${"%02d".format(Locale.ROOT, run.order)}", jobId = artifact.jobId, protocol = protocol, gates = GateLimits(), plan = plan)
         } catch (error: IllegalArgumentException) {
             throw Refused(error.message.orEmpty())
         }

@@ -7,7 +7,7 @@ import java.nio.channels.OverlappingFileLockException
 
 /**
  * Only one run at a time on a phone, in whichever process. The kernel releases the lock when the process that holds it dies,
- * so a crash leaves nothing to clean up.
+ * so a crash leaves nothing to clean up. The file lies in internal storage: shared storage is behind a file system of its own.
  */
 class RunLock private constructor(private val file: RandomAccessFile, private val lock: FileLock) : AutoCloseable {
     override fun close() {
@@ -17,8 +17,8 @@ class RunLock private constructor(private val file: RandomAccessFile, private va
 
     companion object {
         /** Throws [Refused] while another run is active. */
-        fun acquire(runs: File): RunLock {
-            val file = RandomAccessFile(runs.resolve(".lock"), "rw")
+        fun acquire(folder: File): RunLock {
+            val file = RandomAccessFile(folder.resolve("run.lock"), "rw")
             val lock = try {
                 file.channel.tryLock()
             } catch (_: OverlappingFileLockException) { // Held by this very process.

@@ -23,7 +23,7 @@ class RunEnd(val runId: String, val outcome: String, val message: String?, val r
 /** One run in this process, from the lock to `done.json`. */
 class RunSession(private val context: Context, private val folders: AllowedFolders) {
     /** [show] is called outside the timed regions, on the calling thread. Throws [Refused] if nothing was recorded. */
-    fun run(artifact: File, request: RunRequest, show: (RunningState) -> Unit): RunEnd = RunLock.acquire(folders.runs).use {
+    fun run(artifact: File, request: RunRequest, show: (RunningState) -> Unit): RunEnd = RunLock.acquire(context.noBackupFilesDir).use {
         val store = refusing { RunStore.create(folders.runs, request.runId) }
         val listener = Listener(request, PhoneReadings(context), ProcessDeaths(context), show)
         val protocol = RunProtocol(

@@ -84,7 +84,7 @@ class InstrumentationTest {
     private fun refusal(vararg arguments: Pair<String, String>): String {
         val recording = instrument(*arguments)
         assertEquals(Activity.RESULT_CANCELED, recording.code)
-        assertEquals(emptyList<String>(), folders.runs.list { _, name -> !name.startsWith(".") }!!.toList())
+        assertEquals(emptyList<String>(), folders.runs.list()!!.toList())
         return recording.results.getString("message")!!
     }
 
@@ -156,7 +156,7 @@ class InstrumentationTest {
 
     @Test
     fun `a second run is refused while one is active`() {
-        RunLock.acquire(folders.runs).use {
+        RunLock.acquire(RuntimeEnvironment.getApplication().noBackupFilesDir).use {
             val message = refusal("artifact" to folders.media.path, "request" to base64(request("r5")))
             assertTrue(message, message.contains("another run is active"))
         }

@@ -20,7 +20,8 @@ class VersionsAgreeTest {
     fun `Maven builds with the versions of the catalogue`() {
         val pairs = mapOf(
             "kotlin" to "kotlin.version", "serialization" to "serialization.version", "onnxruntime" to "onnxruntime.version",
-            "junit" to "junit.version", "minSdk" to "android.minSdk", "targetSdk" to "android.targetSdk", "versionCode" to "android.versionCode",
+            "junit" to "junit.version", "junit4" to "junit4.version", "robolectric" to "robolectric.version",
+            "minSdk" to "android.minSdk", "targetSdk" to "android.targetSdk", "versionCode" to "android.versionCode",
         )
         assertAll(pairs.map { (key, property) -> Executable { assertEquals(toml.getValue(key), pom[property], "$key / $property") } })
         assertEquals(toml.getValue("versionName"), Regex("<version>([^<]+)</version>").find(pomText)!!.groupValues[1])
