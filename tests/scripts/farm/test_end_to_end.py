@@ -1,9 +1,12 @@
 """Whole campaigns through the command line, on this machine, with real artifacts in real runs."""
 
+import contextlib
 import hashlib
 import json
 import os
+import pty
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -283,3 +286,22 @@ def test_quick_exports_measures_and_answers(tmp_path: Path) -> None:
         assert name in done.stdout
     manifests = list((tmp_path / "artifacts").glob("*/*/*/manifest.json"))
     assert {read_manifest(path.parent).pair for path in manifests} == {"tiny"}
+
+
+@pytest.mark.slow
+def test_on_a_terminal_a_device_keeps_to_its_line(tiny_artifacts: Path, tmp_path: Path) -> None:
+    campaign = campaign_file(tmp_path, tiny_artifacts, repetitions=1)
+    command = [sys.executable, "-m", "scripts.farm", "run", str(campaign), "--results", str(tmp_path / "results")]
+    terminal, theirs = pty.openpty()
+    process = subprocess.Popen(command, stderr=theirs, env={**os.environ, "TERM": "xterm", "COLUMNS": "100"})
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # Linux says EIO when the other side is closed
+        while chunk := os.read(terminal, 65536):
+            shown += chunk
+    os.close(terminal)
+    assert process.wait() == 0
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
+    assert re.search(r"1/3 +running \S+", plain)
+    assert re.search(r"3/3 +done", plain)
+    assert all(len(line) <= 100 for line in plain.replace("\r", "\n").splitlines())
