@@ -166,7 +166,7 @@ class Discovery(Protocol):
         ...
 
     async def problems(self) -> list[Problem]:
-        """What `doctor` should say: devices seen but not usable, and programs that are missing."""
+        """What `doctor` should say: devices seen but not usable, programs that are missing. Asked after `devices`."""
         ...
 
 

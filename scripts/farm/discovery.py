@@ -1,6 +1,5 @@
 """All devices of all kinds."""
 
-import asyncio
 from collections.abc import Sequence
 
 from models.errors import UserError
@@ -20,7 +19,8 @@ async def find_devices(discoveries: Sequence[Discovery]) -> tuple[list[Device], 
     problems: list[Problem] = []
     for discovery in discoveries:
         try:
-            devices, told = await asyncio.gather(discovery.devices(), discovery.problems())
+            devices = await discovery.devices()
+            told = await discovery.problems()
         except DeviceError as error:
             problems.append(Problem(who="discovery", what=str(error), what_to_do=error.hint))
             continue
