@@ -205,8 +205,9 @@ def _ratio(a: np.ndarray, b: np.ndarray, method: Method, seed: int) -> tuple[flo
 def _p_value(a: np.ndarray, b: np.ndarray, method: Method) -> float:
     if method is Method.PAIRED:
         logs = np.log(a / b)
-        return 1.0 if not logs.any() else float(stats.wilcoxon(logs).pvalue)
+        return 1.0 if not logs.any() else float(np.asarray(stats.wilcoxon(logs))[1])
     tied = len(np.unique(np.concatenate([a, b]))) < len(a) + len(b)
     exact = not tied and max(len(a), len(b)) <= _EXACT_UP_TO
     # Ties make the exact distribution wrong; the asymptotic one is corrected for them.
-    return float(stats.mannwhitneyu(a, b, method="exact" if exact else "asymptotic").pvalue)
+    result = stats.mannwhitneyu(a, b, method="exact" if exact else "asymptotic")
+    return float(np.asarray(result)[1])

@@ -1,0 +1,248 @@
+"""The command line: `python -m scripts.analysis metrics|price|recommend|verdicts|budget|compare|history|health`."""
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, NoReturn, ParamSpec
+
+import typer
+
+from export.arguments import parse_count, parse_depths
+from models.errors import UserError
+from models.pair import reference_for
+from scripts.analysis import display, gemstones, output
+from scripts.analysis.budget import audit_budgets
+from scripts.analysis.cells import Loaded, group_cells, load_records
+from scripts.analysis.comparison import compare_results
+from scripts.analysis.health import device_health
+from scripts.analysis.history import find_steps, series_of
+from scripts.analysis.metrics import METRICS, MetricName
+from scripts.analysis.pair_explanations import explanations
+from scripts.analysis.pair_verdicts import pair_verdicts
+from scripts.analysis.price import PriceFit
+from scripts.analysis.recommend import Quality
+from scripts.analysis.recommend import recommend as recommend_shapes
+from scripts.analysis.sweep_price import SetupPrice, check_predictions, setup_prices, storage_of
+
+P = ParamSpec("P")
+EXIT_REGRESSION, EXIT_USAGE, EXIT_INCOMPARABLE = 1, 2, 3
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Turn run records into metrics, the price of a layer, and verdicts with error bars. RESULTS is a folder of "
+    "records as `python -m scripts.farm` leaves it.",
+)
+
+Results = Annotated[Path, typer.Argument(help="Folder of records, searched to the bottom.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, on the last line of standard output.")]
+WhichMetric = Annotated[MetricName, typer.Option("--metric", help="What to compare.")]
+CacheMb = Annotated[
+    float | None,
+    typer.Option(
+        "--cache-mb", min=0, help="Last-level cache; shapes below twice its size are left out. Default: found."
+    ),
+]
+
+
+def _leave(line: str, code: int, as_json: bool) -> NoReturn:
+    display.say(line)
+    if as_json:
+        output.print_json({"error": line, "exit_code": code})
+    raise typer.Exit(code)
+
+
+def _one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
+    """Turn what a person can act on into one line and an exit code."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        as_json = bool(kwargs.get("as_json"))
+        try:
+            command(*args, **kwargs)
+        except UserError as error:
+            _leave(f"error: {error}", EXIT_USAGE, as_json)
+        except OSError as error:
+            _leave(f"error: {(error.strerror or str(error)).lower()}: {error.filename}", EXIT_USAGE, as_json)
+
+    return run
+
+
+@app.command("metrics")
+@_one_line_errors
+def metrics(results: Results, metric: WhichMetric = MetricName.DECODE_P50_MS, as_json: AsJson = False) -> None:
+    """Show a metric of every cell: median and range over its runs."""
+    cells = group_cells(_load(results).records)
+    if as_json:
+        output.print_cells(cells)
+    else:
+        display.print_cells(cells, metric)
+
+
+@app.command("price")
+@_one_line_errors
+def price(
+    results: Results,
+    predict: Annotated[
+        list[str] | None, typer.Option("--predict", metavar="PAIR", help="Keep out of the fit and predict. Repeatable.")
+    ] = None,
+    cache_mb: CacheMb = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fit t = t0 + L * tau + W / B_w + KV / B_kv to a sweep, and print what depth costs.
+
+    For example: python -m scripts.analysis price results/sweep --predict mobilellm-125m
+    """
+    records, pairs = _load(results).records, tuple(predict or ())
+    prices = _prices(results, setup_prices(records, pairs, None if cache_mb is None else cache_mb * 1e6))
+    rows = [(each, output.card_of(each), check_predictions(each, records, pairs)) for each in prices]
+    if pairs and not any(checked for _, _, checked in rows):
+        known = ", ".join(sorted({cell.key.subject.pair for cell in group_cells(records)}))
+        raise UserError(f"--predict {', '.join(pairs)}: nothing to predict in a fitted setup; pairs there: {known}")
+    if as_json:
+        output.print_prices(rows)
+    else:
+        for row in rows:
+            display.print_price(*row)
+
+
+@app.command("recommend")
+@_one_line_errors
+def recommend(
+    results: Results,
+    params: Annotated[str, typer.Option("--params", help="Total parameters, such as 125M.")],
+    max_ms: Annotated[float, typer.Option("--max-ms", min=0, help="Most ms a token may take.")],
+    quality: Annotated[
+        Quality, typer.Option("--quality", help="Where the quality of a shape comes from.")
+    ] = Quality.NONE,
+    context: Annotated[int, typer.Option("--context", min=1, help="Positions a token attends.")] = 512,
+    as_json: AsJson = False,
+) -> None:
+    """List the shapes of a size that are fast enough on each measured device, best first.
+
+    For example: python -m scripts.analysis recommend results/sweep --params 125M --max-ms 8 --quality gemstones
+    """
+    found: list[tuple[SetupPrice, object]] = []
+    for each, fit in _fits(results):
+        rows = recommend_shapes(fit, storage_of(each.setup), parse_count(params), max_ms * 1e6, quality, context)
+        found.append((each, rows))
+        if not as_json:
+            display.say(each.setup.label)
+            display.print_recommendations(rows, gemstones.LIMITS if quality is Quality.GEMSTONES else None)
+    if as_json:
+        output.print_by_setup("recommendations", found)
+
+
+@app.command("verdicts")
+@_one_line_errors
+def verdicts(results: Results, metric: WhichMetric = MetricName.DECODE_P50_MS, as_json: AsJson = False) -> None:
+    """Compare the arms of every pair, setup by setup. Corrected by Holm inside a setup; `p all` over everything."""
+    records = _load(results).records
+    rows = pair_verdicts(records, metric)
+    if not rows:
+        raise UserError(f"{results}: no setup measured both arms of a pair")
+    told = explanations(rows, setup_prices(records))
+    if as_json:
+        output.print_verdicts(rows, told)
+    else:
+        display.print_verdicts(rows, [each.sentence if each else "" for each in told])
+
+
+@app.command("budget")
+@_one_line_errors
+def budget(
+    results: Results,
+    params: Annotated[str, typer.Option("--params", help="Total parameters of the deep shape, such as 125M.")] = "125M",
+    layers: Annotated[str, typer.Option("--layers", help="Depths of the two shapes, deep first.")] = "30,12",
+    context: Annotated[int, typer.Option("--context", min=1, help="Positions a token attends.")] = 512,
+    as_json: AsJson = False,
+) -> None:
+    """Predict the winner under every meaning of the same budget, and warn where it changes."""
+    deep_layers, wide_layers = parse_depths(layers)
+    deep = reference_for(parse_count(params), deep_layers)
+    found: list[tuple[SetupPrice, object]] = []
+    for each, fit in _fits(results):
+        audit = audit_budgets(fit, deep, wide_layers, storage_of(each.setup), context)
+        found.append((each, audit))
+        if not as_json:
+            display.say(each.setup.label)
+            display.print_budgets(audit)
+    if as_json:
+        output.print_by_setup("budgets", found)
+
+
+@app.command("compare")
+@_one_line_errors
+def compare(
+    baseline: Annotated[Path, typer.Argument(help="Folder of records to compare with.")],
+    candidate: Annotated[Path, typer.Argument(help="Folder of records to judge.")],
+    metric: WhichMetric = MetricName.DECODE_P50_MS,
+    allow_harness: Annotated[
+        bool, typer.Option("--allow-harness", help="Declare the two harness builds compatible.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Judge a candidate. Exit code 1: something became worse; 3: conditions differ, no verdict."""
+    comparison = compare_results(_load(baseline).records, _load(candidate).records, metric, allow_harness)
+    if not comparison.cells and not comparison.incomparable:
+        raise UserError(f"{baseline} and {candidate} have no network on the same device in common")
+    if as_json:
+        output.print_comparison(comparison)
+    else:
+        display.print_comparison(comparison)
+    if comparison.regressions:
+        raise typer.Exit(EXIT_REGRESSION)
+    if comparison.incomparable:
+        raise typer.Exit(EXIT_INCOMPARABLE)
+
+
+@app.command("history")
+@_one_line_errors
+def history(results: Results, metric: WhichMetric = MetricName.DECODE_P50_MS, as_json: AsJson = False) -> None:
+    """Find lasting steps in each network's history on each device; a point is a campaign."""
+    found = [
+        (each, find_steps(each.values, METRICS[metric].floor)) for each in series_of(_load(results).records, metric)
+    ]
+    if as_json:
+        output.print_json({"series": [{"series": series, "steps": steps} for series, steps in found]})
+    else:
+        display.print_history(found)
+
+
+@app.command("health")
+@_one_line_errors
+def health(results: Results, as_json: AsJson = False) -> None:
+    """Score how steadily each device measures: ExecuTorch's stability score over the runs of its cells."""
+    rows = device_health(_load(results).records)
+    if as_json:
+        output.print_json({"devices": rows})
+    else:
+        display.print_health(rows)
+
+
+def _load(results: Path) -> Loaded:
+    loaded = load_records(results)
+    display.say_unreadable(loaded)
+    return loaded
+
+
+def _prices(results: Path, prices: list[SetupPrice]) -> list[SetupPrice]:
+    if not prices:
+        raise UserError(f"{results}: no setup measured two decoders; run a sweep: python -m export sweep")
+    return prices
+
+
+def _fits(results: Path) -> list[tuple[SetupPrice, PriceFit]]:
+    """Setups with a price.
+
+    Raises:
+        UserError: there is none; the message says why for the first.
+    """
+    prices = _prices(results, setup_prices(_load(results).records))
+    fits = [(each, each.outcome) for each in prices if isinstance(each.outcome, PriceFit)]
+    if not fits:
+        first = prices[0].outcome
+        assert not isinstance(first, PriceFit)
+        raise UserError(f"{results}: {first.label}: {first.reason}; {first.advice}")
+    return fits

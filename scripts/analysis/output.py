@@ -1,0 +1,115 @@
+"""The same as `display`, as one line of JSON for programs."""
+
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+
+import numpy as np
+from pydantic import BaseModel, TypeAdapter
+
+from scripts.analysis.card import PriceCard, price_card
+from scripts.analysis.cells import Cell, Setup
+from scripts.analysis.comparison import Comparison
+from scripts.analysis.explain import Explanation
+from scripts.analysis.metrics import run_metrics
+from scripts.analysis.pair_verdicts import PairVerdict
+from scripts.analysis.price import PriceFit, Unidentified
+from scripts.analysis.sweep_price import Checked, SetupPrice
+
+
+def print_json(value: object) -> None:
+    """One compact line on standard output."""
+    sys.stdout.write(TypeAdapter(object).dump_json(_plain(value)).decode() + "\n")
+
+
+def card_of(price: SetupPrice) -> PriceCard | None:
+    """The depth price card of a setup; None where there is no price."""
+    if isinstance(price.outcome, Unidentified):
+        return None
+    return price_card(price.outcome, price.setup.target, price.setup.scheme, price.probe_bytes_per_s)
+
+
+def print_cells(cells: Sequence[Cell]) -> None:
+    """Every metric of every run, by cell."""
+    print_json({"cells": [{**_head(cell), "metrics": [run_metrics(run) for run in cell.runs]} for cell in cells]})
+
+
+def print_prices(rows: Sequence[tuple[SetupPrice, PriceCard | None, Sequence[Checked]]]) -> None:
+    """Fits, cards and predictions."""
+    print_json({
+        "prices": [
+            {"setup": price.setup, "probe_bytes_per_s": price.probe_bytes_per_s, "runs": price.num_runs,
+             **_outcome(price.outcome), "card": card, "predictions": [_checked(each) for each in checked]}
+            for price, card, checked in rows
+        ]
+    })  # fmt: skip
+
+
+def print_by_setup(name: str, rows: Sequence[tuple[SetupPrice, object]]) -> None:
+    """One value for each setup."""
+    print_json({name: [{"setup": price.setup, name: value} for price, value in rows]})
+
+
+def print_verdicts(rows: Sequence[PairVerdict], told: Sequence[Explanation | None]) -> None:
+    """Pair verdicts with what explains them."""
+    print_json({
+        "verdicts": [
+            {"setup": row.setup, "pair": row.pair, "metric": row.metric, "at": row.at, "verdict": row.verdict,
+             "p_all": row.p_all, "deep": _head(row.deep), "wide": _head(row.wide), "explanation": explanation}
+            for row, explanation in zip(rows, told, strict=True)
+        ]
+    })  # fmt: skip
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Rows, and what could not be compared."""
+    rows = [
+        {"baseline": _head(each.baseline), "candidate": _head(each.candidate), "at": each.at, "verdict": each.verdict}
+        for each in comparison.cells
+    ]
+    print_json({
+        "metric": comparison.metric, "cells": rows, "incomparable": comparison.incomparable,
+        "missing": comparison.missing, "regressions": len(comparison.regressions),
+    })  # fmt: skip
+
+
+def _head(cell: Cell) -> dict[str, object]:
+    return {"setup": cell.key.setup, "subject": cell.key.subject, "counts": dict(cell.counts)}
+
+
+def _outcome(outcome: PriceFit | Unidentified) -> dict[str, object]:
+    if isinstance(outcome, Unidentified):
+        return {"unidentified": outcome}
+    return {
+        "label": outcome.label, "t0_ns": outcome.t0_ns, "tau_ns": outcome.tau_ns,
+        "weight_bytes_per_s": outcome.weight_bytes_per_s, "kv_bytes_per_s": outcome.kv_bytes_per_s,
+        "r_squared": outcome.r_squared, "condition_number": outcome.condition_number,
+        "loo_median": outcome.loo_median, "loo_worst": outcome.loo_worst, "left_out": outcome.left_out,
+        "residuals": outcome.residuals, "left_one_out": outcome.left_one_out,
+    }  # fmt: skip
+
+
+def _checked(each: Checked) -> dict[str, object]:
+    return {
+        "pair": each.cell.key.subject.pair, "workload": each.workload, "measured_ns": each.measured_ns,
+        "predicted": each.predicted, "runs": each.runs, "error": each.error, "covered": each.covered,
+    }  # fmt: skip
+
+
+def _plain(value: object) -> object:
+    """Dataclasses, models and mappings as JSON has them; infinities and NaN, which it has not, as null."""
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    if isinstance(value, Setup):
+        plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        return {"label": value.label, **plain}
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value
