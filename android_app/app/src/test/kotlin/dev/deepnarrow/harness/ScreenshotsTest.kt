@@ -33,7 +33,7 @@ private const val WIDTH_DP = 411
 /** Draws the three screens with Android's own renderer to target/screenshots, in light, dark and with a 200 % font. */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
-@Config(sdk = [35], qualifiers = "w411dp-h891dp-420dpi")
+@Config(sdk = [35], qualifiers = "w411dp-h891dp-xhdpi")
 class ScreenshotsTest {
     @Test
     fun `light, dark and large`() {

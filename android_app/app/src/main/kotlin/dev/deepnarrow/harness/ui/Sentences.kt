@@ -44,8 +44,8 @@ object Sentences {
     }
 
     fun tail(side: Side, depth: DepthSummary): String =
-        "${side.word}: half of the tokens take at most ${Format.milliseconds(depth.medianNs)}, nine of ten " +
-            "${Format.milliseconds(depth.p90Ns)}, 99 of 100 ${Format.milliseconds(depth.p99Ns)}."
+        "${side.word}: half of the tokens take at most ${Format.milliseconds(depth.medianNs)}, nine of ten at most " +
+            "${Format.milliseconds(depth.p90Ns)}, 99 of 100 at most ${Format.milliseconds(depth.p99Ns)}."
 
     fun curve(comparison: PairComparison): String {
         val parts = Side.entries.mapNotNull { side ->
