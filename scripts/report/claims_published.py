@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from scripts.analysis.gemstones import GEMSTONES
 from scripts.report.claims_types import Claim, Published
 
 _MOBILELLM = "MobileLLM, arXiv 2402.14905 (iPhone 13, ExecuTorch, MPS, fp16)"
@@ -17,6 +18,12 @@ _OURS = "computed here from the published numbers: "
 
 def _p(text: str, source: str) -> Published:
     return Published(text=text, source=source)
+
+
+def _losses(*shapes: tuple[int, int]) -> str:
+    """`1280x36 2.582, ...`: width x depth and final loss, from the published table."""
+    known = {(each.width, each.depth): each.loss for each in GEMSTONES}
+    return ", ".join(f"{width}x{depth} {known[width, depth]:.3f}" for width, depth in shapes)
 
 
 PUBLISHED: Mapping[Claim, tuple[Published, ...]] = MappingProxyType({
@@ -50,12 +57,13 @@ PUBLISHED: Mapping[Claim, tuple[Published, ...]] = MappingProxyType({
            "fp16): the number of key-value heads weighs more than depth.", f"{_OURS}the models' configurations"),
     ),
     Claim.TRAINING: (
-        _p("The deepest of the 100 M group, 256x80, trained to its lowest loss: 3.148 against 3.161 (512x13) and 3.363 "
-           "(768x3). Residual decoders with norms; 256x80 has the largest body of the three.", _GEMSTONES),
+        _p(f"Near 100 M parameters the deepest trained to the lowest loss: {_losses((256, 80), (512, 13), (768, 3))}. "
+           "Residual decoders with norms; 256x80 has the largest body of the three.", _GEMSTONES),
     ),
     Claim.EXPRESSIVENESS: (
-        _p("Near 1 B parameters: 1280x36 2.582, 1792x18 2.607, 2560x8 2.648; near 2 B: 1536x50 2.479, 2048x27 2.491, "
-           "3072x12 2.518. Deeper is better per parameter, and the gain saturates.", _GEMSTONES),
+        _p(f"Near 1 B parameters: {_losses((1280, 36), (1792, 18), (2560, 8))}; near 2 B: "
+           f"{_losses((1536, 50), (2048, 27), (3072, 12))}. Deeper is better per parameter, and the gain saturates.",
+           _GEMSTONES),
         _p("Deep-thin shapes gain 0.9 points of average accuracy at 125 M.", "MobileLLM, arXiv 2402.14905, roadmap"),
         _p("There is a width-dependent transition between depth-efficiency and depth-inefficiency of self-attention.",
            "Levine et al., arXiv 2006.12467, abstract"),
