@@ -17,6 +17,9 @@ from scripts.records import DeviceKind, PlanPosition, Protocol, RunRequest
 
 MAX_SLUG = 60
 CANARY_CELL = "canary"
+APPLE_PHONES = ("ios", "ipados")
+# The desktop build of the Android harness, which also plays phones, has ONNX Runtime only.
+ONNX_ONLY = (DeviceKind.FAKE, DeviceKind.DESKTOP)
 # Short on purpose: it asks whether the device works, not how fast it is.
 _CANARY = {"prompt_lengths": (16,), "prefill_repetitions": 1, "depths": (0,), "decode_steps": 8, "sustained_s": None}
 
@@ -132,10 +135,9 @@ def runs_on(manifest: Manifest, identity: DeviceIdentity) -> bool:
     """Whether the harness of this kind of device has the artifact's runtime."""
     if manifest.shape.family != "transformer":
         return False
-    if manifest.target is TargetName.COREML or identity.facts.os in ("ios", "ipados"):
-        return manifest.target is TargetName.COREML and identity.facts.os in ("ios", "ipados")
-    # The desktop build of the Android harness, which plays a phone, has ONNX Runtime only.
-    return manifest.target is TargetName.ONNX or identity.kind not in (DeviceKind.FAKE, DeviceKind.DESKTOP)
+    if manifest.target is TargetName.COREML or identity.facts.os in APPLE_PHONES:
+        return manifest.target is TargetName.COREML and identity.facts.os in APPLE_PHONES
+    return manifest.target is TargetName.ONNX or identity.kind not in ONNX_ONLY
 
 
 def remaining(slots: Iterable[Slot], finished: set[str]) -> list[Slot]:

@@ -17,6 +17,7 @@ from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, DiscoveryOptions
 from scripts.farm.discovery import all_discoveries, find_devices
 from scripts.farm.display import say
+from scripts.farm.plan import APPLE_PHONES, ONNX_ONLY
 from scripts.farm.progress import Display
 from scripts.farm.results import print_results
 from scripts.farm.scheduler import Summary
@@ -26,7 +27,6 @@ from scripts.records import DeviceKind, Protocol
 
 SCHEME = Scheme.INT4
 DEFAULT_THREADS = 4
-TARGETS = (TargetName.EXECUTORCH, TargetName.ONNX)
 # Enough of a context to tell its cost, short enough for twenty runs in five minutes.
 PROMPT_LENGTH, DEPTHS, DECODE_STEPS = 64, (0, 256), 48
 
@@ -59,8 +59,9 @@ async def run_quick(asked: QuickOptions, options: DiscoveryOptions, display: Dis
     for problem in problems:
         say(f"{problem.who}: {problem.what}; {problem.what_to_do}")
     device = choose(devices)
-    await _export_missing(asked)
-    campaign = _campaign(asked, device)
+    targets = targets_for(device)
+    await _export_missing(asked, targets)
+    campaign = _campaign(asked, device, targets)
     planned = await plan_campaign(campaign, discoveries)
     say(f"records go to {asked.results / campaign.name}")
     summary = await run_planned(campaign, planned, asked.results, display)
@@ -83,13 +84,22 @@ def choose(devices: Sequence[Device]) -> Device:
     return device
 
 
-async def _export_missing(asked: QuickOptions) -> None:
+def targets_for(device: Device) -> tuple[TargetName, ...]:
+    """The runtimes that the device's harness has."""
+    if device.identity.facts.os in APPLE_PHONES:
+        return (TargetName.COREML,)
+    if device.identity.kind in ONNX_ONLY:
+        return (TargetName.ONNX,)
+    return (TargetName.EXECUTORCH, TargetName.ONNX)
+
+
+async def _export_missing(asked: QuickOptions, wanted: Sequence[TargetName]) -> None:
     made = {
         (manifest.arm, manifest.target)
         for manifest in find_artifacts(asked.artifacts)[0].values()
         if manifest.pair == asked.pair and manifest.scheme is SCHEME
     }
-    missing = {target for target in TARGETS for arm in Arm if (arm, target) not in made}
+    missing = {target for target in wanted for arm in Arm if (arm, target) not in made}
     if not missing:
         return
     targets = ",".join(sorted(missing))
@@ -100,7 +110,7 @@ async def _export_missing(asked: QuickOptions) -> None:
         raise UserError(f"the export ended with exit code {code}; its messages are above")
 
 
-def _campaign(asked: QuickOptions, device: Device) -> Campaign:
+def _campaign(asked: QuickOptions, device: Device, targets: tuple[TargetName, ...]) -> Campaign:
     cores = len(device.identity.facts.cores) or DEFAULT_THREADS
     protocol = Protocol(
         num_threads=asked.threads or min(DEFAULT_THREADS, cores), prompt_lengths=(PROMPT_LENGTH,), depths=DEPTHS,
@@ -108,7 +118,7 @@ def _campaign(asked: QuickOptions, device: Device) -> Campaign:
     )  # fmt: skip
     now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     return Campaign(
-        name=f"quick-{asked.pair}-{now}", artifacts_folder=asked.artifacts, pairs=(asked.pair,), targets=TARGETS,
+        name=f"quick-{asked.pair}-{now}", artifacts_folder=asked.artifacts, pairs=(asked.pair,), targets=targets,
         schemes=(SCHEME,), devices=((f"id:{device.identity.device_id}",),), repetitions=asked.repetitions,
         protocol=protocol,
     )  # fmt: skip

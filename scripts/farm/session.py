@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from models.errors import UserError
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, Discovery
 from scripts.farm.devices_state import DevicesState
@@ -41,6 +42,8 @@ async def plan_campaign(campaign: Campaign, discoveries: Sequence[Discovery]) ->
     for each in planned:
         if not each.slots:
             say(f"{each.device.identity.device_id}: none of the artifacts runs on it; it is left out")
+    if not any(each.slots for each in planned):
+        raise UserError("no artifact of the campaign runs on any of its devices")
     return [each for each in planned if each.slots]
 
 
