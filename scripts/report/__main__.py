@@ -1,0 +1,5 @@
+"""`python -m scripts.report`."""
+
+from scripts.report.cli import main
+
+main()

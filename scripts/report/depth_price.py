@@ -1,0 +1,241 @@
+"""Section: the price of a layer, as `scripts.analysis.sweep_price` fits it."""
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+
+from scripts.analysis.card import DepthGap, price_card
+from scripts.analysis.cells import Setup
+from scripts.analysis.price import Interval, PriceFit, Unidentified
+from scripts.analysis.sweep_price import SetupPrice
+from scripts.report.blocks import Block, Card, Column, DataRow, Figure, Row, Section, Table
+from scripts.report.charts import finish, named, row_names, rows_of, series_color, tooltip
+from scripts.report.palette import css
+from scripts.report.setups import SetupView, tags
+from scripts.report.words import MISSING, interval, number, percent, plural
+
+Views = Mapping[Setup, SetupView]
+_LEAD = (
+    "Time of a token as t = t0 + L·τ + W/B_w + KV/B_kv, fitted over shapes whose depth and bytes differ: L layers, W "
+    "weight bytes and KV cache bytes that a token reads. τ is what one more layer costs at equal bytes.",
+)
+
+
+def depth_price_section(prices: Sequence[SetupPrice], views: Views) -> Section:
+    """Fits with intervals, or the reason why there is none."""
+    if not prices:
+        return Section(
+            "price",
+            "The price of depth",
+            (*_LEAD, "No setup measured two different decoders, so there is nothing to fit."),
+        )
+    fits = [(price, price.outcome) for price in prices if isinstance(price.outcome, PriceFit)]
+    refused = [(price, price.outcome) for price in prices if isinstance(price.outcome, Unidentified)]
+    blocks: list[Block] = []
+    if fits:
+        blocks += [_tau_figure(fits, views), _fit_figure(fits, views), _terms(fits, views)]
+        blocks += [_gaps(price, fit, views) for price, fit in fits]
+    if refused:
+        blocks.append(_refused(refused, views))
+    data = {
+        "tau": [_tau_row(price, fit, views) for price, fit in fits],
+        "fit": [row for price, fit in fits for row in _fit_rows(price, fit, views)],
+    }
+    return Section("price", "The price of depth", _LEAD, blocks, data)
+
+
+Fitted = Sequence[tuple[SetupPrice, PriceFit]]
+
+
+def _tau_figure(fits: Fitted, views: Views) -> Figure:
+    x, y = alt.X("tau:Q", title="µs for one more layer", scale=alt.Scale(zero=True)), rows_of()
+    line = named("tau").mark_rule(strokeWidth=2, color=css("ceiling")).encode(x="low:Q", x2="high:Q", y=y)
+    point = (
+        named("tau")
+        .mark_point(filled=True, size=70, opacity=1, color=css("ceiling"))
+        .encode(
+            x=x, y=y, tooltip=tooltip(("row:N", "setup"), ("tau:Q", "µs a layer"), ("low:Q", "from"), ("high:Q", "to"))
+        )
+    )
+    label = (
+        named("tau")
+        .mark_text(align="left", dx=6, fontSize=10, color=css("soft"))
+        .encode(x="high:Q", y=y, text="n_label:N")
+    )
+    columns = (Column("setup"), Column("τ, µs a layer", True), Column("95 % interval", True), Column("runs", True))
+    rows = [Row((views[p.setup].full_label, *_micro(f.tau_ns), str(p.num_runs)), views[p.setup]) for p, f in fits]
+    return Figure(
+        name="tau",
+        question="What does one more layer cost at equal bytes?",
+        spec=finish([line, point, label, *row_names("tau")]),
+        note="Mark: τ in µs; line: 95 % bootstrap interval over runs; n: usable runs in the fit.",
+        table=Table("Price of a layer", columns, rows),
+    )
+
+
+def _fit_figure(fits: Fitted, views: Views) -> Figure:
+    x = alt.X("measured:Q", title="measured, ms for one token", scale=alt.Scale(zero=False))
+    y = alt.Y("model:Q", title="fitted, ms for one token", scale=alt.Scale(zero=False))
+    line = (
+        named("fit")
+        .mark_line(strokeWidth=1, strokeDash=[4, 3], color=css("soft"))
+        .encode(x=x, y=alt.Y("measured:Q", title="fitted, ms for one token"))
+    )
+    point = (
+        named("fit")
+        .mark_point(filled=True, size=50, opacity=0.9)
+        .encode(
+            x=x,
+            y=y,
+            color=series_color(),
+            tooltip=tooltip(
+                ("network:N", "shape"),
+                ("context:Q", "context"),
+                ("measured:Q", "measured ms"),
+                ("model:Q", "fitted ms"),
+                ("error:Q", "error %"),
+            ),
+        )
+    )
+    columns = (Column("setup"), *_titles("fitted shapes", "R²", "median error, shape left out", "worst", "n"))
+    rows = [
+        Row(
+            (
+                views[p.setup].full_label,
+                str(len(f.shapes)),
+                number(f.r_squared),
+                percent(f.loo_median) if f.left_one_out else MISSING,
+                percent(f.loo_worst) if f.left_one_out else MISSING,
+                str(p.num_runs),
+            ),
+            views[p.setup],
+        )
+        for p, f in fits
+    ]
+    return Figure(
+        name="fit",
+        question="Does the straight line describe this setup?",
+        spec=finish([line, point], 260),
+        note="Mark: one shape at one context, median over runs, in ms; broken line: fitted = measured. One setup. The "
+        "axes need not start at 0.",
+        table=Table("How well each fit predicts a shape that it did not see", columns, rows),
+        one_setup=True,
+    )
+
+
+def _terms(fits: Fitted, views: Views) -> Table:
+    columns = (
+        Column("setup"),
+        *_titles("τ µs", "95 %", "t0 µs", "95 %", "B_w GB/s", "95 %", "of probe", "B_kv GB/s", "95 %", "of probe"),
+    )
+    rows = [
+        Row(
+            (
+                views[p.setup].full_label,
+                *_micro(f.tau_ns),
+                *_micro(f.t0_ns),
+                *_speed(f.weight_bytes_per_s, p),
+                *_speed(f.kv_bytes_per_s, p),
+            ),
+            views[p.setup],
+        )
+        for p, f in fits
+    ]
+    return Table("The four terms, with 95 % bootstrap intervals over runs", columns, rows)
+
+
+def _gaps(price: SetupPrice, fit: PriceFit, views: Views) -> Card:
+    """The depth gap of each shipped pair: what it would be in this setup, measured or not."""
+    view, setup = views[price.setup], price.setup
+    card = price_card(fit, setup.target, setup.scheme, price.probe_bytes_per_s)
+    columns = (
+        Column("pair"),
+        Column("scheme"),
+        *_titles("context", "deep ms", "wide ms", "gap ms", "95 %", "gap", "95 %", "τ for 5 %", "10 %", "25 %"),
+    )
+    table = Table(
+        "Gap = deep - wide; τ for 5 %: the price of a layer, in µs, at which the gap is 5 %",
+        columns,
+        [_gap_row(each) for each in card.gaps],
+    )
+    lines = [
+        f"Fitted over {plural(len(fit.shapes), 'shape')} and {plural(price.num_runs, 'usable run')}; condition number "
+        f"{number(fit.condition_number)} (1 is ideal). Decoding here is {fit.label}.",
+        *(f"Left out: {each.name}, {each.reason}." for each in fit.left_out),
+        f"Fitted at {setup.scheme}; other schemes only change the bytes and are predictions marked *.",
+    ]
+    return Card(
+        "Depth price card: what the depth of each shipped pair costs here, by the fit", tuple(lines), view, (table,)
+    )
+
+
+def _gap_row(gap: DepthGap) -> Row:
+    taus = [number(each.tau_ns / 1e3) if each.tau_ns is not None else "none" for each in gap.break_even]
+    return Row(
+        (
+            gap.pair,
+            f"{gap.scheme}{'*' * gap.transferred}",
+            str(gap.context),
+            number(gap.deep_ns / 1e6),
+            number(gap.wide_ns / 1e6),
+            number(gap.gap_ns.value / 1e6),
+            interval(gap.gap_ns.low / 1e6, gap.gap_ns.high / 1e6),
+            percent(gap.relative.value),
+            f"{percent(gap.relative.low)} to {percent(gap.relative.high)}",
+            *taus,
+        )
+    )
+
+
+def _refused(refused: Sequence[tuple[SetupPrice, Unidentified]], views: Views) -> Table:
+    columns = (
+        *[Column(title) for title in ("setup", "why there is no price", "reason", "what would help")],
+        Column("runs", True),
+    )
+    rows = [
+        Row((views[p.setup].full_label, u.label, u.reason, u.advice, str(p.num_runs)), views[p.setup])
+        for p, u in refused
+    ]
+    return Table("Setups whose depth price cannot be told from these records", columns, rows)
+
+
+def _tau_row(price: SetupPrice, fit: PriceFit, views: Views) -> DataRow:
+    view, tau = views[price.setup], fit.tau_ns
+    return {
+        **tags(view),
+        "row": view.full_label,
+        "name": f"{view.runtime} {view.scheme}",
+        "tau": round(tau.value / 1e3, 3),
+        "low": round(tau.low / 1e3, 3),
+        "high": round(tau.high / 1e3, 3),
+        "n_label": f"n {price.num_runs}",
+    }
+
+
+def _fit_rows(price: SetupPrice, fit: PriceFit, views: Views) -> list[DataRow]:
+    arms = {cell.key.subject.shape_name: str(cell.key.subject.arm or "sweep") for cell in price.cells}
+    return [
+        {
+            **tags(views[price.setup]),
+            "network": each.workload.name,
+            "series": arms.get(each.workload.name, "sweep"),
+            "context": round(each.workload.context),
+            "measured": round(each.measured_ns / 1e6, 4),
+            "model": round(each.model_ns / 1e6, 4),
+            "error": round(100 * each.error, 2),
+        }
+        for each in fit.residuals
+    ]
+
+
+def _micro(value: Interval) -> tuple[str, str]:
+    return number(value.value / 1e3), interval(value.low / 1e3, value.high / 1e3)
+
+
+def _speed(value: Interval, price: SetupPrice) -> tuple[str, str, str]:
+    share = percent(value.value / price.probe_bytes_per_s, 0) if price.probe_bytes_per_s else MISSING
+    return number(value.value / 1e9), interval(value.low / 1e9, value.high / 1e9), share
+
+
+def _titles(*titles: str) -> tuple[Column, ...]:
+    return tuple(Column(title, numeric=True) for title in titles)

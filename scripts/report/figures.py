@@ -1,0 +1,82 @@
+"""The charts as pictures, drawn by vl-convert without a browser."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import vl_convert as vlc
+
+from scripts.report.blocks import DataRow, Figure
+from scripts.report.output import write_bytes
+from scripts.report.page import Page
+from scripts.report.palette import LIGHT, resolved
+
+WIDTH, SCALE = 760, 2.0
+
+
+def write_figures(page: Page, folder: Path) -> list[Path]:
+    """SVG and PNG of each chart, as the page shows it at first: last context, first setup.
+
+    Returns:
+        the files written.
+    """
+    folder.mkdir(exist_ok=True)
+    written: list[Path] = []
+    for figure in page.figures:
+        spec = _standalone(page, figure)
+        if spec is None:
+            continue
+        version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+        svg = vlc.vegalite_to_svg(spec, vl_version=version)
+        png = vlc.vegalite_to_png(spec, vl_version=version, scale=SCALE)
+        for suffix, content in ((".svg", svg.encode()), (".png", png)):
+            written.append(folder / f"{figure.name}{suffix}")
+            write_bytes(written[-1], content)
+    return written
+
+
+def _standalone(page: Page, figure: Figure) -> str | None:
+    """The specification with its data, colours and a title that says what is shown; None without data."""
+    text = json.dumps(figure.spec)
+    names = [name for name in page.data if json.dumps({"name": name}) in text]
+    data = {name: _shown(page, figure, page.data[name]) for name in names}
+    if not any(data.values()):
+        return None
+    spec: dict[str, Any] = json.loads(resolved(text))
+    spec["datasets"] = {**spec.get("datasets", {}), **data}
+    spec["width"] = WIDTH
+    spec["background"] = LIGHT["paper"]
+    spec["padding"] = 14
+    spec["title"] = {
+        "text": figure.question,
+        "subtitle": _subtitle(page, figure),
+        "anchor": "start",
+        "fontSize": 14,
+        "subtitleFontSize": 11,
+        "color": LIGHT["ink"],
+        "subtitleColor": LIGHT["soft"],
+        "offset": 12,
+    }
+    return json.dumps(spec)
+
+
+def _subtitle(page: Page, figure: Figure) -> list[str]:
+    lines = [page.details[0].label] if figure.one_setup and page.details else []
+    if "cells" in json.dumps(figure.spec) and page.depths and figure.name != "context":
+        lines.append(f"context {page.depths[-1]}")
+    return lines
+
+
+def _shown(page: Page, figure: Figure, rows: Sequence[DataRow]) -> list[DataRow]:
+    setup = page.details[0].setup if figure.one_setup and page.details else None
+    pair = page.details[0].pair if figure.one_pair and page.details else None
+    depth = page.depths[-1] if page.depths and figure.name != "context" else None
+    return [
+        row
+        for row in rows
+        if (setup is None or row.get("setup") == setup)
+        and (pair is None or row.get("pair") == pair)
+        and (depth is None or row.get("depth", depth) in (depth, None))
+    ]

@@ -1,0 +1,102 @@
+"""The whole page: sections in reading order and what its filters offer."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scripts.analysis.cells import RunState
+from scripts.analysis.sweep_price import setup_prices
+from scripts.records import DeviceKind
+from scripts.report.bandwidth import bandwidth_section
+from scripts.report.blocks import DataRow, Figure, Section
+from scripts.report.claims_section import claims_section
+from scripts.report.claims_types import ClaimRow
+from scripts.report.decision import decision_section
+from scripts.report.depth_price import depth_price_section
+from scripts.report.evidence import Evidence
+from scripts.report.explained import explained_blocks
+from scripts.report.health import health_section
+from scripts.report.history_section import history_section
+from scripts.report.latency import latency_section
+from scripts.report.numbers import cell_numbers, chart_row
+from scripts.report.pairs import pairs_section
+from scripts.report.provenance import provenance_section
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One pair in one setup, or a sweep."""
+
+    setup: str
+    pair: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is rendered.
+
+    Attributes:
+        banner: said above everything where no phone was measured; empty otherwise.
+        data: every data set, once for all charts.
+        depths: contexts of the context filter, ascending.
+        details: what can be looked at alone, the one with the most runs first.
+    """
+
+    title: str
+    banner: str
+    sections: Sequence[Section]
+    data: dict[str, Sequence[DataRow]]
+    devices: Sequence[str]
+    runtimes: Sequence[str]
+    schemes: Sequence[str]
+    depths: Sequence[int]
+    details: Sequence[Detail]
+
+    @property
+    def figures(self) -> list[Figure]:
+        """All charts."""
+        return [block for section in self.sections for block in section.blocks if isinstance(block, Figure)]
+
+
+def build_page(evidence: Evidence, title: str, claims: Sequence[ClaimRow]) -> Page:
+    """All sections, also where there is little or nothing to show."""
+    cells = cell_numbers(evidence)
+    prices = setup_prices(evidence.records)
+    history = history_section(evidence.records)
+    sections = [
+        decision_section(evidence),
+        latency_section(evidence, cells),
+        bandwidth_section(cells),
+        depth_price_section(prices, evidence.views),
+        pairs_section(evidence, explained_blocks(evidence, prices)),
+        claims_section(claims),
+        health_section(evidence),
+        *([history] if history else []),
+        provenance_section(evidence),
+    ]
+    data: dict[str, Sequence[DataRow]] = {"cells": [chart_row(cell) for cell in cells]}
+    for section in sections:
+        data.update(section.data)
+    views = evidence.views.values()
+    runs = Counter((cell.view.key, cell.view.full_label, cell.pair) for cell in cells for _ in range(cell.n))
+    return Page(
+        title=title,
+        banner=_banner(evidence),
+        sections=sections,
+        data=data,
+        devices=sorted({view.device for view in views}),
+        runtimes=sorted({view.runtime for view in views}),
+        schemes=sorted({view.scheme for view in views}),
+        depths=sorted({cell.depth for cell in cells}),
+        details=[Detail(setup, pair, f"{pair} · {label}") for (setup, label, pair), _ in runs.most_common()],
+    )
+
+
+def _banner(evidence: Evidence) -> str:
+    usable = evidence.count(RunState.USABLE)
+    if not usable:
+        return "No usable run: this page shows what went wrong, and no number."
+    if DeviceKind.PHONE in evidence.kinds:
+        return ""
+    return f"Not a phone: everything below was measured on {', '.join(sorted(map(str, evidence.kinds)))}."
