@@ -157,7 +157,7 @@ class HarnessActivity : Activity(), PickActions {
         val completed = data?.getStringExtra(EXTRA_OUTCOME) == COMPLETED
         val before = series
         series = before?.copy(next = before.next + 1)?.takeUnless { it.isOver || !completed }
-        if (data != null && data.getStringExtra(EXTRA_OUTCOME) == null) return message(Refused(data.getStringExtra(EXTRA_MESSAGE) ?: "the run ended without an answer"))
+        if (data != null && data.getStringExtra(EXTRA_OUTCOME) == null) return message(Refused(data.getStringExtra(EXTRA_MESSAGE).orEmpty()))
         if (series != null) return startNext()
         resultsOf = desk.resultsKey(data?.getStringExtra(RunActivity.EXTRA_RUN_ID))
         refresh()

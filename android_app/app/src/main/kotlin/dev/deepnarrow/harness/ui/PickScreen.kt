@@ -65,7 +65,9 @@ class PickScreen(private val context: Context, private val state: PickState, pri
 
     private fun pairs(): View {
         val card = kit.card(kit.heading("Pair"))
-        if (state.pairs.isEmpty()) card.addView(kit.note("No pair found. Push both folders of a pair with adb into one of:\n${state.folders.joinToString("\n")}"))
+        if (state.pairs.isEmpty()) {
+            card.addView(kit.note("No pair found. Push both folders of a pair with adb into one of:\n${state.folders.joinToString("\n")}"))
+        }
         val group = RadioGroup(context)
         state.pairs.forEachIndexed { index, pair ->
             group.addView(RadioButton(context).apply {
@@ -86,7 +88,7 @@ class PickScreen(private val context: Context, private val state: PickState, pri
         val run = kit.button("Run", primary = true) { actions.run() }.apply { isEnabled = choice.pairKey != null }
         return kit.card(
             stepper("Threads", choice.numThreads, 1..state.numCores) { change(choice.copy(numThreads = it)) },
-            kit.note("Of the runtime and of the bandwidth probe alike. This phone has ${state.numCores} cores; more threads than big cores are usually slower."),
+            kit.note("Of the runtime and of the bandwidth probe alike. This phone has ${state.numCores} cores; more threads than big cores often cost time."),
             kit.gap(8),
             stepper("Runs of each model", choice.runsPerSide, 1..10) { change(choice.copy(runsPerSide = it)) },
             kit.note("Deep, wide, wide, deep, ... each in a process of its own. ${PairComparison.RUNS_TO_NAME_A_WINNER} of each are needed to name a winner."),

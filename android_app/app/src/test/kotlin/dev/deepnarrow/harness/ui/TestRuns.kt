@@ -22,7 +22,9 @@ internal fun run(
     message = if (ending == Ending.COMPLETED) null else "battery at 38.5 °C, the limit is 37.0 °C",
     invalid = invalid,
     warnings = emptyList(),
-    depths = depths.filter { ending != Ending.SKIPPED }.map { depth -> DepthSummary(depth, latencies(medianMs * (1 + depth / 4096.0)), bytesPerToken = 80e6 + depth * 20e3) },
+    depths = depths.filter { ending != Ending.SKIPPED }.map { depth ->
+        DepthSummary(depth, latencies(medianMs * (1 + depth / 4096.0)), bytesPerToken = 80e6 + depth * 20e3)
+    },
     ceilingBytesPerS = ceilingBytesPerS,
     highWaterBytes = null,
 )
