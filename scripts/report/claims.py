@@ -68,11 +68,8 @@ def settle(findings: Sequence[Finding]) -> tuple[Answer, str]:
         by_factor = not {each.factor for each in yes} & {each.factor for each in no}
         return Answer.DEPENDS, f"holds: {_listed(yes, by_factor)}. Does not: {_listed(no, by_factor)}."
     if yes or no:
-        answer, all_of_them = (Answer.HOLDS, yes) if yes else (Answer.DOES_NOT_HOLD, no)
-        return (
-            answer,
-            f"in {len(all_of_them)} of {len(all_of_them)} comparisons: {_listed(all_of_them, by_factor=True)}.",
-        )
+        answer, count = (Answer.HOLDS if yes else Answer.DOES_NOT_HOLD), len(yes or no)
+        return answer, f"in {count} of {count} comparisons." if count > 1 else f"in {(yes or no)[0].where}."
     return Answer.NOT_MEASURED, ""
 
 

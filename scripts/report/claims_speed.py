@@ -1,15 +1,15 @@
 """Findings about time: latency, parallelism, matrix products, caches, hardware, the example, quantisation."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from export.quantization import Scheme
 from models.pair import Arm
 from models.shape import MlpShape, Shape
-from scripts.analysis.cells import Cell, group_cells
-from scripts.analysis.metrics import METRICS, MetricName
-from scripts.analysis.verdict import Word, adjust, compare
+from scripts.analysis.cells import Cell, Setup, group_cells
+from scripts.analysis.metrics import MetricName
+from scripts.analysis.verdict import Verdict, Word, adjust, compare
 from scripts.host.seed_article.pairs import EXAMPLE
 from scripts.host.seed_article.record import SeedArticle
 from scripts.records import RunRecord
@@ -71,7 +71,7 @@ def cache_findings(records: Sequence[RunRecord], article: SeedArticle | None) ->
 def parallelism_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
     """The gap with one thread against the gap with the most threads that were measured."""
     timings = [each for each in all_timings(records, article, Work.SINGLE) if each.matched and each.threads]
-    groups = _grouped(timings, lambda t: (t.pair, t.device, t.runtime, t.at))
+    groups = _grouped(timings, lambda t: (t.pair, t.device, t.runtime, t.at, _but_threads(t)))
     found: list[Finding] = []
     for group in groups:
         one, most = min(group, key=lambda t: t.threads or 0), max(group, key=lambda t: t.threads or 0)
@@ -98,28 +98,35 @@ def quantisation_findings(records: Sequence[RunRecord]) -> list[Finding]:
     cells = group_cells(records)
     floats = {_but_scheme(cell): cell for cell in cells if cell.key.setup.scheme is Scheme.FP32}
     tested = [
-        (cell, floats[_but_scheme(cell)], depth)
+        _Quantised(cell, floats[_but_scheme(cell)], depth)
         for cell in cells
         if cell.key.subject.arm is Arm.DEEP and cell.key.setup.scheme is not Scheme.FP32 and _but_scheme(cell) in floats
         for depth in cell.key.setup.protocol.depths
     ]
-    verdicts = adjust([compare(cell.values(_P50, at), full.values(_P50, at)) for cell, full, at in tested])
-    gaps = {(t.pair, t.device, t.runtime, t.threads, t.at): t for t in all_timings(records, None, Work.SINGLE)}
-    found: list[Finding] = []
-    for (cell, _, at), verdict in zip(tested, verdicts, strict=True):
-        setup, pair = cell.key.setup, cell.key.subject.pair
-        places = [
-            (pair, setup.device.id, f"{setup.target} {scheme}", setup.protocol.num_threads, f"context {at}")
-            for scheme in (Scheme.FP32, setup.scheme)
-        ]
-        where = f"{pair} on {setup.label}, context {at}"
-        text = (
-            f"{where}: the deep arm takes {verdict.ratio:.2f} [{verdict.low:.2f}..{verdict.high:.2f}] of its time in "
-            f"{METRICS[_P50].title.lower()} at fp32; deep / wide goes from "
-            f"{' to '.join(_interval(gaps[place]) if place in gaps else 'not measured' for place in places)}."
-        )
-        found.append(Finding(where=where, text=text, supports=supports_faster(verdict)))
-    return found
+    verdicts = adjust([compare(each.cell.values(_P50, each.at), each.full.values(_P50, each.at)) for each in tested])
+    gaps = {(t.setup, t.pair, t.at): t for t in all_timings(records, None, Work.SINGLE)}
+    return [_quantised(each, verdict, gaps) for each, verdict in zip(tested, verdicts, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Quantised:
+    """The deep arm in a quantised scheme, the same in fp32, and a depth of the cache."""
+
+    cell: Cell
+    full: Cell
+    at: int
+
+
+def _quantised(each: _Quantised, verdict: Verdict, gaps: Mapping[tuple[Setup | None, str, str], Timing]) -> Finding:
+    setup, pair = each.cell.key.setup, each.cell.key.subject.pair
+    before, after = (gaps.get((cell.key.setup, pair, f"context {each.at}")) for cell in (each.full, each.cell))
+    gap = f"; deep / wide goes from {_interval(before)} to {_interval(after)}" if before and after else ""
+    where = f"{pair} on {setup.label}, context {each.at}"
+    text = (
+        f"{where}: the deep arm takes {verdict.ratio:.2f} [{verdict.low:.2f}..{verdict.high:.2f}] of the time that it "
+        f"takes in fp32{gap}."
+    )
+    return Finding(where=where, text=text, supports=supports_faster(verdict))
 
 
 def _decided(timing: Timing, supports: bool | None) -> Finding:
@@ -161,11 +168,17 @@ def _interval(timing: Timing) -> str:
     return f"{timing.verdict.ratio:.2f} [{timing.verdict.low:.2f}..{timing.verdict.high:.2f}]"
 
 
-def _grouped(timings: Sequence[Timing], key: Callable[[Timing], tuple[str, ...]]) -> list[list[Timing]]:
-    groups: dict[tuple[str, ...], list[Timing]] = {}
+def _grouped(timings: Sequence[Timing], key: Callable[[Timing], tuple[object, ...]]) -> list[list[Timing]]:
+    groups: dict[tuple[object, ...], list[Timing]] = {}
     for timing in timings:
         groups.setdefault(key(timing), []).append(timing)
     return list(groups.values())
+
+
+def _but_threads(timing: Timing) -> Setup | None:
+    """The setup with one number of threads for all; the article's file has none."""
+    setup = timing.setup
+    return setup and replace(setup, protocol=replace(setup.protocol, num_threads=1))
 
 
 def _but_scheme(cell: Cell) -> tuple[object, ...]:

@@ -8,11 +8,12 @@ from enum import StrEnum
 from models.cost import parameter_counts
 from models.pair import TOLERANCE, Arm
 from models.shape import Shape, describe
+from scripts.analysis.cells import Setup
 from scripts.analysis.metrics import METRICS, MetricName
 from scripts.analysis.pair_verdicts import PairVerdict, pair_verdicts
 from scripts.analysis.verdict import Verdict, Word, adjust, compare
 from scripts.host.seed_article.record import Comparison, Engine, SeedArticle
-from scripts.records import RunRecord
+from scripts.records import DeviceKind, RunRecord
 
 _MS_PER_NS = 1e-6
 
@@ -30,13 +31,14 @@ class Timing:
 
     Attributes:
         matched: equal total parameters within 0.5 %.
-        device: name of the machine, of the GPU where one computes.
+        device: name of the machine, of the GPU where one computes; its kind with it unless it is a phone.
         runtime: engine and scheme, without threads.
         threads: None where the engine has no such setting.
         at: `context 512`, `prompt 64`, `batch 1`.
         deep_ms: median of the run medians.
         verdict: of the deep arm; its ratio is deep time / wide time.
         throughput: the same for bytes per second; None for many tokens or rows.
+        setup: of run records; None for the seed article's file.
     """
 
     pair: str
@@ -51,6 +53,7 @@ class Timing:
     wide_ms: float
     verdict: Verdict
     throughput: Verdict | None
+    setup: Setup | None
 
     @property
     def where(self) -> str:
@@ -106,11 +109,12 @@ def _family(article: SeedArticle, chosen: Sequence[Comparison], work: Work) -> l
     speeds = adjust([compare(*_speeds(article, each), moved, paired=True) for each in chosen], moved)
     return [
         Timing(
-            pair=each.pair, matched=article.pair(each.pair).matched, work=work, device=each.device,
+            pair=each.pair, matched=article.pair(each.pair).matched, work=work,
+            device=_named(each.device, DeviceKind.HOST),
             runtime=_engine(each.engine), threads=each.threads, at=f"batch {each.batch}",
             shapes=(article.pair(each.pair).deep.shape, article.pair(each.pair).wide.shape),
             deep_ms=statistics.median(each.deep_ns) * _MS_PER_NS, wide_ms=statistics.median(each.wide_ns) * _MS_PER_NS,
-            verdict=time, throughput=speed if work is Work.SINGLE else None,
+            verdict=time, throughput=speed if work is Work.SINGLE else None, setup=None,
         )
         for each, time, speed in zip(chosen, times, speeds, strict=True)
     ]  # fmt: skip
@@ -135,11 +139,17 @@ def _from_records(row: PairVerdict, work: Work, metric: MetricName, throughput: 
         return None
     setup = row.setup
     return Timing(
-        pair=row.pair, matched=_matched(row.deep.shape, row.wide.shape), work=work, device=setup.device.id,
+        pair=row.pair, matched=_matched(row.deep.shape, row.wide.shape), work=work,
+        device=_named(setup.device.id, setup.device.kind),
         runtime=f"{setup.target} {setup.scheme}", threads=setup.protocol.num_threads,
         at=f"{'context' if work is Work.SINGLE else 'prompt'} {row.at}", shapes=(row.deep.shape, row.wide.shape),
         deep_ms=deep, wide_ms=wide, verdict=row.verdict, throughput=throughput,
+        setup=setup,
     )  # fmt: skip
+
+
+def _named(device: str, kind: DeviceKind) -> str:
+    return device if kind is DeviceKind.PHONE else f"{device} ({kind})"
 
 
 def _matched(deep: Shape, wide: Shape) -> bool:
