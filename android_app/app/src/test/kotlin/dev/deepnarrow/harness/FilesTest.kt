@@ -1,5 +1,6 @@
 package dev.deepnarrow.harness
 
+import dev.deepnarrow.core.LoadMode
 import java.io.File
 import java.nio.file.Files
 import java.nio.file.Path
@@ -82,6 +83,22 @@ class FilesTest {
         assertNull(proc.maxKhz(1))
         assertEquals(true, proc.isMapped(File("/data/model.pte")))
         assertEquals(false, proc.isMapped(File("/data/other.pte")))
+    }
+
+    @Test
+    fun `how ExecuTorch came by its file is what the kernel says`() {
+        val model = File("/data/model.pte")
+        fun observed(maps: String?, status: String): LoadMode? {
+            val root = dir("seen").apply { resolve("proc/self").mkdirs() }
+            root.resolve("proc/self/maps").apply { if (maps == null) delete() else writeText(maps) }
+            root.resolve("proc/self/status").writeText(status)
+            return ExecuTorchEngine("test", ProcFiles(root)).observedMode(model)
+        }
+        val mapped = "7f00-7f01 r--p 00000000 fd:00 1   /data/model.pte\n"
+        assertEquals(LoadMode.MMAP, observed(mapped, "VmLck:\t0 kB\n"))
+        assertEquals(LoadMode.MLOCK, observed(mapped, "VmLck:\t4096 kB\n"))
+        assertEquals(LoadMode.FILE, observed("", "VmLck:\t0 kB\n"))
+        assertNull(observed(null, ""))
     }
 
     @Test
