@@ -128,7 +128,7 @@ def recommend(
         rows = recommend_shapes(fit, storage_of(each.setup), parse_count(params), max_ms * 1e6, quality, context)
         found.append((each, rows))
         if not as_json:
-            display.say(each.setup.label)
+            display.print_setup(each.setup)
             display.print_recommendations(rows, gemstones.LIMITS if quality is Quality.GEMSTONES else None)
     if as_json:
         output.print_by_setup("recommendations", found)
@@ -166,7 +166,7 @@ def budget(
         audit = audit_budgets(fit, deep, wide_layers, storage_of(each.setup), context)
         found.append((each, audit))
         if not as_json:
-            display.say(each.setup.label)
+            display.print_setup(each.setup)
             display.print_budgets(audit)
     if as_json:
         output.print_by_setup("budgets", found)

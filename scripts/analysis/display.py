@@ -22,6 +22,7 @@ from scripts.analysis.verdict import Verdict, Word
 from scripts.records import DeviceKind
 
 Row = TypeVar("Row")
+_TABLE_WIDTH = 200
 _NS_PER_MS, _NS_PER_US, _GB = 1e6, 1e3, 1e9
 
 
@@ -41,7 +42,7 @@ def print_cells(cells: Sequence[Cell], metric: MetricName) -> None:
     definition = METRICS[metric]
     place = "" if definition.at is At.RUN else f"{definition.at}"
     for setup, mine in _by_setup([(cell.key.setup, cell) for cell in cells]):
-        _print_setup(setup)
+        print_setup(setup)
         table = _table("network", f">{place}", ">runs", ">not used", f">{definition.unit}", "range")
         for cell in mine:
             unused = sum(cell.counts.values()) - cell.counts.get(RunState.USABLE, 0)
@@ -99,7 +100,7 @@ def print_verdicts(rows: Sequence[PairVerdict], explanations: Sequence[str]) -> 
     """The deep arm against the wide one, a table for each setup, reasons below it."""
     told = list(zip(rows, explanations, strict=True))
     for setup, mine in _by_setup([(row.setup, (row, why)) for row, why in told]):
-        _print_setup(setup)
+        print_setup(setup)
         table = _table("pair", ">at", "deep is", ">ratio", "95 % interval", ">p", ">p all", ">runs")
         for row, _ in mine:
             table.add_row(row.pair, _at(row.at), *_verdict_columns(row.verdict, row.p_all))
@@ -111,7 +112,7 @@ def print_verdicts(rows: Sequence[PairVerdict], explanations: Sequence[str]) -> 
 def print_comparison(comparison: Comparison) -> None:
     """Candidate against baseline, a table for each setup."""
     for setup, mine in _by_setup([(each.candidate.key.setup, each) for each in comparison.cells]):
-        _print_setup(setup)
+        print_setup(setup)
         table = _table("network", ">at", "candidate is", ">ratio", "95 % interval", ">p", ">runs")
         for each in mine:
             subject = each.candidate.key.subject
@@ -196,7 +197,7 @@ def _print_card(card: PriceCard) -> None:
         ">gap ms",
         ">gap",
         "95 % interval",
-        ">us a layer for 5/10/25 %",
+        ">break-even us",
     )
     for gap in card.gaps:
         relative = gap.relative
@@ -244,7 +245,8 @@ def _by_setup(rows: Sequence[tuple[Setup, Row]]) -> list[tuple[Setup, list[Row]]
     return list(found.items())
 
 
-def _print_setup(setup: Setup) -> None:
+def print_setup(setup: Setup) -> None:
+    """A heading."""
     _print(f"\n{setup.label}{_kind_note(setup.device.kind)}")
 
 
@@ -284,5 +286,6 @@ def _table(*columns: str) -> Table:
 
 
 def _print(what: object) -> None:
-    # Rows are never folded: a terminal scrolls, a file has no width.
-    Console().print(what, markup=False, highlight=False, soft_wrap=True, crop=False)
+    # Rows are never cut or folded to the terminal's width: numbers would be lost.
+    console = Console(width=_TABLE_WIDTH) if isinstance(what, Table) else Console()
+    console.print(what, markup=False, highlight=False, soft_wrap=isinstance(what, str))

@@ -10,6 +10,7 @@ from scripts.analysis.price import PriceFit
 
 # A speed-up that bytes explain to this share or more is no evidence about shape.
 MOSTLY = 0.9
+_NS_PER_MS = 1e6
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,11 +93,14 @@ def explain(a: Amounts, b: Amounts, a_ns: float, b_ns: float, calibration: Calib
     kv = (a.kv_bytes - b.kv_bytes) * calibration.kv_ns_per_byte
     layers = (a.num_layers - b.num_layers) * calibration.tau_ns
     difference = a_ns - b_ns
+    rest = difference - body - head - kv - layers
     ratio, share = size_share(a, b, a_ns, b_ns)
+    parts = {"weights": body, "head": head, "cache": kv, "layers": layers, "rest": rest}
+    told = f"{difference / _NS_PER_MS:+.2f} ms: {', '.join(f'{k} {v / _NS_PER_MS:+.2f}' for k, v in parts.items())}"
     return Explanation(
         difference_ns=difference, body_ns=body, head_ns=head, kv_ns=kv, layers_ns=layers,
-        rest_ns=difference - body - head - kv - layers, bytes_ratio=ratio, time_ratio=max(a_ns, b_ns) / min(a_ns, b_ns),
-        explained_by_size=share, sentence=_sentence(ratio, max(a_ns, b_ns) / min(a_ns, b_ns), share),
+        rest_ns=rest, bytes_ratio=ratio, time_ratio=max(a_ns, b_ns) / min(a_ns, b_ns),
+        explained_by_size=share, sentence=f"{told}; {_sentence(ratio, max(a_ns, b_ns) / min(a_ns, b_ns), share)}",
     )  # fmt: skip
 
 

@@ -1,0 +1,144 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from scripts.analysis.cli import app
+from scripts.records import DeviceKind, Protocol
+from scripts.testing.records_generator import (
+    Campaign,
+    GeneratedDevice,
+    generate_records,
+    pair_networks,
+    sweep_networks,
+    write_results,
+)
+
+RUN = CliRunner()
+TINY = pair_networks("tiny")
+
+
+def call(*arguments):
+    result = RUN.invoke(app, [str(each) for each in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def results(folder, networks=TINY, device=None, **campaign):
+    plan = Campaign(**{"repetitions": 6, **campaign})
+    write_results(generate_records([device or GeneratedDevice()], networks, plan, seed=len(folder.name)), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory):
+    networks = [*sweep_networks(), *pair_networks("mobilellm-125m")]
+    return results(tmp_path_factory.mktemp("sweep"), networks, repetitions=5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keys"),
+    [
+        (("metrics",), {"cells"}),
+        (("price", "--predict", "mobilellm-125m"), {"prices"}),
+        (("recommend", "--params", "125M", "--max-ms", "8"), {"recommendations"}),
+        (("verdicts",), {"verdicts"}),
+        (("budget",), {"budgets"}),
+        (("history",), {"series"}),
+        (("health",), {"devices"}),
+    ],
+)
+def test_json_is_the_last_line(sweep, arguments, keys):
+    command, *rest = arguments
+    result = call(command, sweep, *rest, "--json")
+    assert result.exit_code == 0, result.output
+    assert set(json.loads(result.stdout.splitlines()[-1])) == keys
+
+
+def test_price_tells_terms_errors_and_predictions(sweep):
+    output = call("price", sweep, "--predict", "mobilellm-125m").output
+    for part in ("tau", "B_w", "B_kv", "of the runs' own probe", "left one out", "[fake]", "deep-30x576", "covered"):
+        assert part in output
+    parsed = json.loads(call("price", sweep, "--predict", "mobilellm-125m", "--json").stdout.splitlines()[-1])
+    (price,) = parsed["prices"]
+    assert len(price["predictions"]) == 4
+    assert price["tau_ns"]["value"] == pytest.approx(40_000, rel=0.1)
+
+
+def test_verdicts_explain(sweep):
+    output = call("verdicts", sweep).output
+    assert "slower" in output
+    assert "explained by size" in output
+
+
+def test_a_pair_that_was_not_measured_cannot_be_predicted(sweep):
+    result = call("price", sweep, "--predict", "mobilellm-350m")
+    assert result.exit_code == 2
+    assert "pairs there: mobilellm-125m, sweep" in result.stderr
+
+
+def test_no_two_decoders_have_no_price(tmp_path):
+    result = call("price", results(tmp_path / "one", TINY[:1]))
+    assert result.exit_code == 2
+    assert "export sweep" in result.stderr
+
+
+def test_too_few_shapes_recommend_nothing(tmp_path):
+    result = call("recommend", results(tmp_path / "two"), "--params", "125M", "--max-ms", "8")
+    assert result.exit_code == 2
+    assert "too few shapes" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["metrics", "price", "verdicts", "history", "health"])
+def test_a_missing_folder_is_one_line(tmp_path, command):
+    result = call(command, tmp_path / "none", "--json")
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert json.loads(result.stdout)["exit_code"] == 2
+
+
+def test_equal_folders_have_no_regression(tmp_path):
+    assert call("compare", results(tmp_path / "a"), results(tmp_path / "bb")).exit_code == 0
+
+
+def test_a_slower_candidate_is_a_regression_and_a_faster_one_is_not(tmp_path):
+    slow = results(tmp_path / "slow", slower={"deep-8x64": 1.3})
+    base = results(tmp_path / "base")
+    result = call("compare", base, slow)
+    assert result.exit_code == 1
+    assert result.output.count("slower") == 2  # both depths of the deep arm
+    assert call("compare", slow, base).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        ({"device": GeneratedDevice(os_build="generated/2")}, "OS build: generated/1 against generated/2"),
+        ({"harness_build": "another"}, "harness:"),
+        (
+            {"protocol": Protocol(num_threads=2, prompt_lengths=(64,), depths=(0, 512), decode_steps=16)},
+            "num_threads: 4 against 2",
+        ),
+    ],
+)
+def test_other_conditions_are_incomparable(tmp_path, other, told):
+    result = call("compare", results(tmp_path / "a"), results(tmp_path / "b", **other))
+    assert result.exit_code == 3
+    assert told in result.stderr
+
+
+def test_a_harness_may_be_declared_compatible(tmp_path):
+    other = results(tmp_path / "b", harness_build="another")
+    assert call("compare", results(tmp_path / "a"), other, "--allow-harness").exit_code == 0
+
+
+def test_nothing_in_common_is_bad_input(tmp_path):
+    other = results(tmp_path / "b", device=GeneratedDevice(kind=DeviceKind.HOST))
+    assert call("compare", results(tmp_path / "a"), other).exit_code == 2
+
+
+def test_too_few_runs_are_no_regression_and_say_so(tmp_path):
+    few = results(tmp_path / "few", repetitions=3, slower={"deep-8x64": 2.0})
+    result = call("compare", results(tmp_path / "base"), few)
+    assert result.exit_code == 0
+    assert "not enough runs" in result.output

@@ -1,0 +1,180 @@
+import numpy as np
+import pytest
+
+from export.quantization import Scheme
+from export.targets.base import TargetName
+from models.catalog import get_pair
+from models.errors import UserError
+from models.storage import Storage, WeightFormat
+from models.tensors import Role
+from scripts.analysis.budget import Winner, audit_budgets
+from scripts.analysis.explain import Amounts, Calibration, amounts, explain, size_share
+from scripts.analysis.health import Grade, device_health, grade, stability_score
+from scripts.analysis.history import MIN_POINTS, find_steps, series_of
+from scripts.analysis.pair_explanations import explanations
+from scripts.analysis.pair_verdicts import pair_verdicts
+from scripts.analysis.price import PriceFit
+from scripts.analysis.recommend import Quality, recommend
+from scripts.analysis.sweep_price import setup_prices, storage_of
+from scripts.testing.records_generator import (
+    Campaign,
+    GeneratedDevice,
+    facts_of,
+    generate_records,
+    pair_networks,
+    sweep_networks,
+)
+
+FP32 = Storage({role: WeightFormat(32) for role in Role}, shared_table=True, kv_bits=32)
+
+
+def fitted(device):
+    (price,) = setup_prices(generate_records([device], sweep_networks(), Campaign(repetitions=5)))
+    assert isinstance(price.outcome, PriceFit)
+    return price
+
+
+@pytest.fixture(scope="module")
+def price():
+    return fitted(GeneratedDevice())
+
+
+def test_the_seed_articles_networks_are_explained_by_size():
+    pair = get_pair("seed-mlp")
+    deep, wide = (amounts(shape, FP32, 0) for shape in (pair.deep, pair.wide))
+    # 42.0 M against 8.9 M parameters at 30 GB/s and 10 us a layer
+    calibration = Calibration(tau_ns=10_000, weight_ns_per_byte=1 / 30)
+    deep_ns, wide_ns = (each.weight_bytes / 30 + each.num_layers * 10_000 for each in (deep, wide))
+    told = explain(deep, wide, deep_ns, wide_ns, calibration)
+    assert told.bytes_ratio == pytest.approx(4.7, abs=0.01)
+    assert told.explained_by_size == 1.0
+    assert "says nothing about shape" in told.sentence
+    assert told.layers_ns == pytest.approx(28 * 10_000)
+    assert told.body_ns < 0
+    assert told.rest_ns == pytest.approx(0, abs=1)
+    # matched in size, the same calibration leaves the layers alone
+    matched = get_pair("seed-mlp-matched")
+    equal = [amounts(shape, FP32, 0) for shape in (matched.deep, matched.wide)]
+    assert size_share(*equal, 1_600_000, 1_200_000)[1] < 0.1
+
+
+def test_shares_of_a_pair_add_up_to_what_was_measured():
+    device = GeneratedDevice(run_noise=0.005)
+    records = generate_records([device], [*sweep_networks(), *pair_networks("mobilellm-125m")], Campaign(repetitions=5))
+    rows = pair_verdicts(records)
+    told = explanations(rows, setup_prices(records))[1]
+    parts = told.body_ns + told.head_ns + told.kv_ns + told.layers_ns + told.rest_ns
+    assert parts == pytest.approx(told.difference_ns)
+    assert told.layers_ns == pytest.approx(18 * device.tau_ns, rel=0.05)
+    assert abs(told.rest_ns) < 0.2 * told.difference_ns
+    assert explanations(rows, []) == [None] * len(rows)
+
+
+def test_more_bytes_and_not_slower_is_not_explained_by_size():
+    large = Amounts(num_layers=4, layer_bytes=400, head_bytes=0, kv_bytes=0)
+    small = Amounts(num_layers=4, layer_bytes=100, head_bytes=0, kv_bytes=0)
+    assert size_share(large, small, 1.0, 1.0) == (4.0, 0.0)
+    assert size_share(small, large, 1.0, 16.0) == (4.0, pytest.approx(0.5))
+
+
+def test_the_winner_flips_with_the_budget_where_layers_are_nearly_free():
+    price = fitted(GeneratedDevice(tau_ns=1_000, run_noise=0.003, kv_bytes_per_s=300e9))
+    deep = get_pair("mobilellm-125m").deep
+    audit = audit_budgets(price.outcome, deep, 12, storage_of(price.setup), context=1)
+    winners = {(each.row.budget, each.row.tied): each.winner for each in audit.verdicts}
+    assert winners["body-parameters", True] is Winner.DEEP
+    assert winners["total-parameters", False] is Winner.WIDE
+    assert "depends on what the same budget means" in audit.warning
+
+
+def test_one_winner_under_all_budgets_needs_no_warning(price):
+    audit = audit_budgets(price.outcome, get_pair("mobilellm-125m").deep, 12, storage_of(price.setup))
+    assert len(audit.verdicts) == 8
+    assert {each.winner for each in audit.verdicts} == {Winner.WIDE}
+    assert audit.warning is None
+
+
+def test_recommendations_are_fast_enough_and_best_first(price):
+    storage = storage_of(price.setup)
+    rows = recommend(price.outcome, storage, 125_000_000, 5e6, Quality.GEMSTONES)
+    assert all(row.predicted_ns.value <= 5e6 for row in rows)
+    assert [row.loss for row in rows] == sorted(row.loss for row in rows)
+    assert rows[0].on_front
+    dominated = [row for row in rows if not row.on_front]
+    assert all(any(o.loss <= d.loss and o.predicted_ns.value <= d.predicted_ns.value for o in rows) for d in dominated)
+    shallow = next(row for row in rows if row.shape.num_layers == 2)
+    assert any("depth outside" in each for each in shallow.warnings)
+    assert any("trained" in each for each in shallow.warnings)
+
+
+def test_an_impossible_budget_names_the_fastest_shape(price):
+    with pytest.raises(UserError, match=r"the fastest, \d+x\d+, takes"):
+        recommend(price.outcome, storage_of(price.setup), 125_000_000, 1e5)
+
+
+def test_steps_in_noise_are_found_in_under_5_percent_of_series():
+    random = np.random.default_rng(5)
+    false_alarms = sum(bool(find_steps(np.exp(random.normal(0, 0.03, 40)))) for _ in range(300))
+    assert false_alarms / 300 <= 0.05
+
+
+@pytest.mark.parametrize(("after", "at_least"), [(20, 0.95), (MIN_POINTS, 0.5)])
+def test_a_step_of_10_percent_is_found_where_it_is(after, at_least):
+    random, found = np.random.default_rng(6), 0
+    for _ in range(100):
+        values = np.exp(random.normal(0, 0.03, 40))
+        values[-after:] *= 1.10
+        steps = find_steps(values)
+        found += len(steps) == 1 and abs(steps[0].index - (40 - after)) <= 2
+        assert all(step.ratio == pytest.approx(1.10, abs=0.06) for step in steps if abs(step.index - (40 - after)) <= 2)
+    assert found / 100 >= at_least
+
+
+def test_constant_and_short_series_have_no_steps():
+    assert find_steps([2.0] * 20) == []
+    assert find_steps([1.0, 2.0, 1.0]) == []
+
+
+def test_history_joins_builds_of_one_network_in_order_of_time():
+    records = []
+    for night in range(1, 13):
+        slower = {"deep-8x64": 1.2} if night > 6 else {}
+        campaign = Campaign(
+            name=f"night-{night:02d}", repetitions=2, started_day=night, harness_build=f"build-{night}", slower=slower
+        )
+        records += generate_records([GeneratedDevice()], pair_networks("tiny"), campaign, seed=night)
+    series = {(each.network[2], each.at): each for each in series_of(records[::-1])}
+    assert len(series) == 4
+    deep, wide = series["deep-8x64", 0], series["wide-2x128", 0]
+    assert deep.campaigns == tuple(f"night-{night:02d}" for night in range(1, 13))
+    assert [step.index for step in find_steps(deep.values)] == [6]
+    assert find_steps(wide.values) == []
+
+
+def test_stability_score_is_executorchs():
+    # CV of 5 % -> 50, max/min 1.1 -> 95, p99/p50 1.05 -> 95, by the formula's weights
+    values = np.array([0.95, 1.0, 1.05])
+    p50, p99 = np.percentile(values, (50, 99))
+    expected = 0.5 * (100 - 10 * 5) + 0.25 * (100 - 50 * (1.05 / 0.95 - 1)) + 0.25 * (100 - 100 * (p99 / p50 - 1))
+    assert stability_score(values) == pytest.approx(expected)
+    assert stability_score([1.0, 1.0, 1.0]) == 100
+    assert stability_score([1.0, 10.0, 100.0]) == 0
+    assert [grade(s) for s in (90, 80, 60, 59, None)] == [
+        Grade.EXCELLENT, Grade.GOOD, Grade.MODERATE, Grade.POOR, Grade.UNKNOWN
+    ]  # fmt: skip
+
+
+def test_health_tells_a_steady_device_from_an_unsteady_one():
+    devices = [GeneratedDevice(run_noise=0.005), GeneratedDevice(device_id="phone-2", run_noise=0.2)]
+    steady, unsteady = device_health(
+        generate_records(devices, pair_networks("tiny"), Campaign(repetitions=8, invalid_runs=1))
+    )
+    assert steady.grade is Grade.EXCELLENT
+    assert unsteady.grade is Grade.POOR
+    assert steady.spread < 0.02 < unsteady.spread
+    assert sum(steady.counts.values()) == 16
+
+
+def test_generated_facts_are_those_of_the_costs():
+    facts = facts_of(sweep_networks()[0], TargetName.ONNX, Scheme.INT8)
+    assert facts.weight_bytes_read > facts.bytes_by_role.layers

@@ -1,0 +1,130 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from models.errors import UserError
+from scripts.analysis.metrics import METRICS, MetricName
+from scripts.analysis.pair_verdicts import pair_verdicts
+from scripts.analysis.verdict import Method, Word, adjust, compare, holm, least_p, runs_needed
+from scripts.testing.records_generator import Campaign, GeneratedDevice, generate_records, pair_networks
+
+SPEED = METRICS[MetricName.DECODE_TOKENS_PER_S]
+MEMORY = METRICS[MetricName.HIGH_WATER_BYTES]
+TRIALS = 400
+
+
+def runs(random, count, level=1.0, noise=0.03):
+    return (level * np.exp(random.normal(0, noise, count))).tolist()
+
+
+def share_of_winners(effect, count, paired=False, drift=0.0):
+    random, winners = np.random.default_rng(1), 0
+    for _ in range(TRIALS):
+        trend = np.exp(np.cumsum(random.normal(0, drift, count)))
+        a, b = (np.array(runs(random, count, level)) * trend for level in (1 + effect, 1.0))
+        winners += compare(a.tolist(), b.tolist(), paired=paired).names_winner
+    return winners / TRIALS
+
+
+def test_a_against_a_names_a_winner_in_at_most_5_percent():
+    assert share_of_winners(0.0, 5) <= 0.05
+    assert share_of_winners(0.0, 10, paired=True) <= 0.05
+
+
+def test_10_percent_is_found_at_3_percent_noise_with_5_runs():
+    assert share_of_winners(0.10, 5) >= 0.95
+
+
+def test_pairing_finds_under_drift_what_unpaired_runs_do_not():
+    assert share_of_winners(0.05, 10, paired=True, drift=0.05) > 0.8 > 0.3 > share_of_winners(0.05, 10, drift=0.05)
+
+
+def test_a_family_of_equal_pairs_names_any_winner_in_at_most_5_percent():
+    random, families = np.random.default_rng(2), 0
+    for _ in range(200):
+        family = [compare(runs(random, 8), runs(random, 8)) for _ in range(6)]
+        families += any(each.names_winner for each in adjust(family))
+    assert families / 200 <= 0.05
+
+
+def test_interval_covers_the_true_ratio():
+    random = np.random.default_rng(3)
+    verdicts = [compare(runs(random, 8, 1.1), runs(random, 8)) for _ in range(TRIALS)]
+    covered = [each.low <= 1.1 <= each.high for each in verdicts]
+    assert 0.90 <= np.mean(covered) <= 0.99
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "metric", "word"),
+    [
+        ([1.0, 1.1, 1.2, 1.3, 1.4], [2.0, 2.1, 2.2, 2.3, 2.4], METRICS[MetricName.DECODE_P50_MS], Word.FASTER),
+        ([2.0, 2.1, 2.2, 2.3, 2.4], [1.0, 1.1, 1.2, 1.3, 1.4], METRICS[MetricName.DECODE_P50_MS], Word.SLOWER),
+        ([1.0, 1.1, 1.2, 1.3, 1.4], [2.0, 2.1, 2.2, 2.3, 2.4], SPEED, Word.SLOWER),
+        ([2.0, 2.1, 2.2, 2.3, 2.4], [1.0, 1.1, 1.2, 1.3, 1.4], MEMORY, Word.LARGER),
+        ([1.0, 1.1, 1.2, 1.3, 1.4], [1.05, 1.15, 1.25, 1.35, 1.45], SPEED, Word.NO_DIFFERENCE),
+        ([1.0, 1.1, 1.2, 1.3], [2.0, 2.1, 2.2, 2.3], SPEED, Word.NOT_ENOUGH),
+        ([], [2.0, 2.1, 2.2, 2.3], SPEED, Word.NOT_ENOUGH),
+    ],
+)
+def test_words(a, b, metric, word):
+    assert compare(a, b, metric).word is word
+
+
+def test_a_real_difference_below_the_floor_has_no_winner():
+    verdict = compare([1.0, 1.0001, 1.0002, 1.0003, 1.0004], [1.01, 1.0101, 1.0102, 1.0103, 1.0104])
+    assert verdict.word is Word.NO_DIFFERENCE
+    assert verdict.p_adjusted < 0.05
+    assert "floor" in verdict.reason
+
+
+def test_a_family_too_large_for_its_runs_says_how_many_it_needs():
+    clear = compare([1.0, 1.1, 1.2, 1.3, 1.4], [2.0, 2.1, 2.2, 2.3, 2.4])
+    assert [each.word for each in adjust([clear] * 6)] == [Word.FASTER] * 6
+    too_many = adjust([clear] * 7)
+    assert {each.word for each in too_many} == {Word.NOT_ENOUGH}
+    assert "6 can" in too_many[0].reason
+
+
+def test_p_is_scipys_and_holm_is_the_textbooks():
+    a, b = [1.0, 1.3, 1.1, 1.6, 1.2], [1.15, 1.4, 1.7, 1.5, 1.8]
+    assert compare(a, b).p == pytest.approx(stats.mannwhitneyu(a, b, method="exact").pvalue)
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert least_p(5, 5, Method.MANN_WHITNEY) == pytest.approx(2 / math.comb(10, 5))
+    assert runs_needed(6) == 5
+    assert runs_needed(7) == 6
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "paired"), [([0.0], [1.0], False), ([float("nan")], [1.0], False), ([1.0], [1.0, 2.0], True)]
+)
+def test_bad_values_are_refused(a, b, paired):
+    with pytest.raises(UserError):
+        compare(a, b, paired=paired)
+
+
+def test_pairs_are_compared_inside_a_setup_and_corrected_there():
+    devices = [GeneratedDevice(), GeneratedDevice(device_id="phone-2", tau_ns=0.0, t0_ns=2e6)]
+    rows = pair_verdicts(generate_records(devices, pair_networks("mobilellm-125m"), Campaign(repetitions=6)))
+    assert [(row.setup.device.id, row.at) for row in rows] == [
+        ("phone-1", 0), ("phone-1", 512), ("phone-2", 0), ("phone-2", 512)
+    ]  # fmt: skip
+    assert rows[0].verdict.word is Word.SLOWER
+    assert rows[2].verdict.word is Word.NO_DIFFERENCE
+    assert {row.verdict.tests for row in rows} == {2}
+    assert rows[0].p_all == pytest.approx(4 * rows[0].verdict.p)
+
+
+def test_neighbouring_runs_are_paired_from_eight_on():
+    few = pair_verdicts(generate_records([GeneratedDevice()], pair_networks("tiny"), Campaign(repetitions=7)))
+    many = pair_verdicts(generate_records([GeneratedDevice()], pair_networks("tiny"), Campaign(repetitions=8)))
+    assert {row.verdict.method for row in few} == {Method.MANN_WHITNEY}
+    assert {row.verdict.method for row in many} == {Method.PAIRED}
+
+
+def test_invalid_and_failed_runs_never_enter_a_verdict():
+    campaign = Campaign(repetitions=7, invalid_runs=2, failed_runs=4)
+    row = pair_verdicts(generate_records([GeneratedDevice()], pair_networks("tiny"), campaign))[0]
+    assert (row.verdict.n_a, row.verdict.n_b) == (4, 4)
+    assert row.verdict.word is Word.NOT_ENOUGH
