@@ -108,6 +108,7 @@ class Connection:
         self, sock: socket.socket, banner: str, authorize: Callable[[], bool], serve: Callable[[Stream], None]
     ) -> None:
         self.max_data = 4096
+        self._checksums = True
         self._socket, self._banner, self._authorize, self._serve = sock, banner, authorize, serve
         self._send_lock = threading.Lock()
         self._streams: dict[int, Stream] = {}
@@ -136,7 +137,8 @@ class Connection:
         Raises:
             StreamClosedError: the connection is gone.
         """
-        header = _HEADER.pack(command, first, second, len(data), 0, command ^ 0xFFFF_FFFF)
+        checksum = sum(data) & 0xFFFF_FFFF if self._checksums else 0
+        header = _HEADER.pack(command, first, second, len(data), checksum, command ^ 0xFFFF_FFFF)
         try:
             with self._send_lock:
                 self._socket.sendall(header)
@@ -146,8 +148,10 @@ class Connection:
             raise StreamClosedError from error
 
     def _handle(self, command: int, first: int, second: int, data: memoryview) -> None:
-        if command in (CNXN, AUTH):
-            self._connect(second if command == CNXN else 0)
+        if command == CNXN:
+            self._connect(first, second)
+        elif command == AUTH:
+            self._ask_for_key()
         elif command == OPEN:
             self._open(first, bytes(data).rstrip(b"\0").decode())
         elif command == WRTE and second in self._streams:
@@ -159,12 +163,16 @@ class Connection:
             # adb does not need the answer, other clients wait for it.
             self.send(CLSE, second, first)
 
-    def _connect(self, max_data: int) -> None:
+    def _connect(self, version: int, max_data: int) -> None:
         if not self._authorize():
-            self.send(AUTH, 1, 0, bytes(20))
+            self._ask_for_key()
             return
-        self.max_data = min(MAX_DATA, max_data or MAX_DATA)
+        self.max_data = min(MAX_DATA, max_data)
         self.send(CNXN, VERSION, MAX_DATA, self._banner.encode())
+        self._checksums = version < VERSION
+
+    def _ask_for_key(self) -> None:
+        self.send(AUTH, 1, 0, bytes(20))
 
     def _open(self, remote: int, service: str) -> None:
         if not service.startswith(("shell", "exec:", "sync:")):

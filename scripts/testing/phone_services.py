@@ -25,7 +25,7 @@ class ServiceCommands:
         return {
             "getprop": self._getprop, "settings": self._settings, "pm": self._pm, "cmd": self._cmd,
             "dumpsys": self._dumpsys, "svc": self._svc, "logcat": self._logcat, "pidof": self._pidof,
-            "input": _nothing, "wm": _nothing, "log": _nothing, "sync": _nothing,
+            "input": _nothing, "wm": _nothing, "log": _nothing, "sync": _nothing, "export": _nothing,
         }  # fmt: skip
 
     def _getprop(self, io: ShellIo, words: list[str]) -> int:

@@ -1,7 +1,7 @@
 """The shell of a fake phone: lists of simple commands, run by Python functions; nothing reaches this machine's shell.
 
-Understood: words and quotes, `;`, `&&`, `||`, `$?`, `2>&1`, `2>/dev/null`, `>/dev/null`, `</dev/null`. Everything else is
-a syntax error: a farm that needs more should say so here.
+Understood: words and quotes, `;`, `&&`, `||`, `$?`, `2>&1`, `2>/dev/null`, `>/dev/null`, `</dev/null`. Everything else
+is a syntax error: a farm that needs more should say so here.
 """
 
 import re
@@ -84,6 +84,8 @@ def _run(words: list[str], commands: Mapping[str, Command], io: ShellIo) -> int:
     out = _discard if _NO_OUTPUT in marks else io.out
     err = out if _ERRORS_TO_OUTPUT in marks else _discard if _NO_ERRORS in marks else io.err
     inner = ShellIo(out, err, io.read_some)
+    if plain[0] == "exec":
+        plain = plain[1:]
     name = plain[0].rpartition("/")[2]
     if name not in commands:
         inner.complain(f"/system/bin/sh: {name}: inaccessible or not found")

@@ -62,6 +62,7 @@ class GeneratedDevice:
     """A device whose price of a layer is known.
 
     Attributes:
+        attention_ns_per_byte: for cache bytes counted once for every query head.
         run_noise: standard deviation of a run's speed, relative; a run is slow or fast as a whole.
         step_noise: of a step inside a run, relative.
         drift_per_run: relative slow-down from one run of the queue to the next.
@@ -76,6 +77,7 @@ class GeneratedDevice:
     tau_ns: float = 40_000.0
     weight_bytes_per_s: float = 30e9
     kv_bytes_per_s: float = 15e9
+    attention_ns_per_byte: float = 0.0
     probe_bytes_per_s: float = 36e9
     run_noise: float = 0.03
     step_noise: float = 0.01
@@ -87,7 +89,9 @@ class GeneratedDevice:
         assert isinstance(artifact.shape, TransformerShape)
         fixed = self.t0_ns + self.tau_ns * artifact.shape.num_passes
         weights = artifact.weight_bytes_read / self.weight_bytes_per_s * 1e9
-        return fixed + weights + context * (artifact.kv_bytes_per_position / self.kv_bytes_per_s * 1e9)
+        queries = artifact.shape.num_heads / artifact.shape.num_kv_heads
+        per_byte = 1e9 / self.kv_bytes_per_s + queries * self.attention_ns_per_byte
+        return fixed + weights + context * (artifact.kv_bytes_per_position * per_byte)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,56 @@
+"""The real adb program, with a server, key and home of its own."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import adbutils
+import pytest
+
+from scripts.testing.fake_phone import FakePhone
+from scripts.testing.faults import parse_faults
+from scripts.testing.phone_instrument import Harness
+
+Adb = Callable[..., subprocess.CompletedProcess[str]]
+MakePhone = Callable[..., FakePhone]
+
+
+@pytest.fixture(scope="session")
+def adb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adb]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    home = tmp_path_factory.mktemp("adb-home")
+    environment = {
+        **os.environ, "HOME": str(home), "ANDROID_ADB_SERVER_PORT": str(port), "ADB_MDNS_AUTO_CONNECT": "",
+        "ADB_LOCAL_TRANSPORT_MAX_PORT": "5554",
+    }  # fmt: skip
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [adbutils.adb_path(), *words], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    yield run
+    run("kill-server")
+
+
+@pytest.fixture
+def make_phone(tmp_path: Path, adb: Adb) -> Iterator[MakePhone]:
+    phones: list[FakePhone] = []
+
+    def make(*faults: str, harness: Harness | None = None) -> FakePhone:
+        number = len(phones)
+        phone = FakePhone(
+            tmp_path / f"phone-{number}", f"FAKE{number}", harness or Harness(("false",)), faults=parse_faults(faults)
+        )
+        phones.append(phone)
+        phone.start()
+        adb("connect", phone.address)
+        return phone
+
+    yield make
+    for phone in phones:
+        adb("disconnect", phone.address)
+        phone.stop()
