@@ -86,8 +86,8 @@ class Desk(private val context: Context, val folders: AllowedFolders) {
     fun isRunProcessAlive(): Boolean = context.getSystemService(ActivityManager::class.java)?.runningAppProcesses.orEmpty()
         .any { it.processName == "${context.packageName}:run" }
 
-    /** Under which heading the results of [runId] stand; null if it left no record. */
-    fun resultsKey(runId: String?): String? = runId?.let { id -> look().history.firstOrNull { it.runId == id }?.pairKey }
+    /** Under which heading the results of [runId] stand; null for a run that did not answer. Throws [Refused] if its record cannot be read. */
+    fun resultsKey(runId: String?): String? = runId?.let { refusing { summary(folders.readable(folders.runs.resolve(it).path)) }.pairKey }
 
     private companion object {
         const val MAX_HISTORY = 100

@@ -159,8 +159,10 @@ class HarnessActivity : Activity(), PickActions {
         series = before?.copy(next = before.next + 1)?.takeUnless { it.isOver || !completed }
         if (data != null && data.getStringExtra(EXTRA_OUTCOME) == null) return message(Refused(data.getStringExtra(EXTRA_MESSAGE).orEmpty()))
         if (series != null) return startNext()
-        resultsOf = desk.resultsKey(data?.getStringExtra(RunActivity.EXTRA_RUN_ID))
-        refresh()
+        guarded {
+            resultsOf = desk.resultsKey(data?.getStringExtra(RunActivity.EXTRA_RUN_ID))
+            refresh()
+        }
     }
 
     companion object {
