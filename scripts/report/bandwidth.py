@@ -53,7 +53,7 @@ def _bars(cells: Sequence[CellNumbers]) -> Figure:
         name="bandwidth",
         question="How close does decoding come to the memory's ceiling?",
         spec=_bars_spec(),
-        note="Bar: achieved GB/s, median over runs; black line: lowest to highest run; upright mark: probed ceiling, "
+        note="Bar: achieved GB/s, median over runs; line: lowest to highest run; upright mark: probed ceiling, "
         "median over the same runs, with achieved / ceiling (MBU). At the chosen context. n: usable runs.",
         table=Table(
             "Achieved bandwidth and probed ceiling in GB/s; MBU is their ratio; medians over runs",

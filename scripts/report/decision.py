@@ -53,7 +53,7 @@ def decisions(evidence: Evidence) -> list[Decision]:
 
 def decision_section(evidence: Evidence) -> Section:
     """The summary at the top of the page."""
-    found = decisions(evidence)
+    found = decisions(evidence) if evidence.measured else []
     lead = [_runs_sentence(evidence)]
     if note := _phones_sentence(evidence):
         lead.append(note)

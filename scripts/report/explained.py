@@ -6,8 +6,8 @@ from models.errors import UserError
 from models.shape import TransformerShape
 from scripts.analysis.budget import BudgetVerdict, audit_budgets
 from scripts.analysis.cells import Setup
-from scripts.analysis.explain import Calibration, amounts, explain, size_share
-from scripts.analysis.metrics import mean_context
+from scripts.analysis.explain import Explanation, size_share
+from scripts.analysis.pair_explanations import explanations, measured_amounts
 from scripts.analysis.pair_verdicts import PairVerdict
 from scripts.analysis.price import PriceFit
 from scripts.analysis.sweep_price import SetupPrice, storage_of
@@ -18,14 +18,17 @@ from scripts.report.words import MISSING, interval, number, percent
 
 Fits = Mapping[Setup, PriceFit]
 AUDIT_CONTEXT = 512
+_NS_PER_MS = 1e6
 
 
 def explained_blocks(evidence: Evidence, prices: Sequence[SetupPrice]) -> list[Block]:
     """A table of shares, and a budget audit for each measured pair of decoders in a setup that has a price."""
     fits = {price.setup: price.outcome for price in prices if isinstance(price.outcome, PriceFit)}
-    rows = [
-        row for each in evidence.verdicts if (row := _explained(each, fits.get(each.setup), evidence.views[each.setup]))
-    ]
+    told = explanations(evidence.verdicts, prices)
+    found = (
+        _explained(row, each, evidence.views[row.setup]) for row, each in zip(evidence.verdicts, told, strict=True)
+    )
+    rows = [row for row in found if row]
     blocks: list[Block] = [_table(rows)] if rows else []
     seen: dict[tuple[Setup, str], PairVerdict] = {(each.setup, each.pair): each for each in evidence.verdicts}
     for (setup, _), verdict in seen.items():
@@ -35,28 +38,29 @@ def explained_blocks(evidence: Evidence, prices: Sequence[SetupPrice]) -> list[B
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    titles = ("context", "deep - wide µs", "weights of layers", "head", "cache", "number of layers", "rest")
+    terms = ("deep - wide µs", "weights of layers", "head", "cache", "number of layers", "rest")
+    titles = ("context", *terms, "bytes, larger / smaller", "of the ratio explained by size")
     return Table(
         "What each difference is made of, in µs a token: by the setup's own fit; the rest is what no term explains",
-        (Column("setup"), Column("pair"), *(Column(title, numeric=True) for title in titles), Column("in words")),
+        (Column("setup"), Column("pair"), *(Column(title, numeric=True) for title in titles)),
         rows,
     )
 
 
-def _explained(row: PairVerdict, fit: PriceFit | None, view: SetupView) -> Row | None:
+def _explained(row: PairVerdict, told: Explanation | None, view: SetupView) -> Row | None:
+    """A row of terms; without a price of a layer in the setup only what size explains."""
+    head = (view.full_label, row.pair, str(row.at))
+    if told:
+        parts = (told.difference_ns, told.body_ns, told.head_ns, told.kv_ns, told.layers_ns, told.rest_ns)
+        size = (number(told.bytes_ratio), percent(told.explained_by_size, 0))
+        return Row((*head, *map(_micro, parts), *size), view, row.at)
     deep_ms, wide_ms = row.deep.median(row.metric, row.at), row.wide.median(row.metric, row.at)
     if deep_ms is None or wide_ms is None or row.at is None:
         return None
-    context = round(mean_context(row.at, row.setup.protocol.decode_steps))
-    deep, wide = (amounts(cell.shape, storage_of(row.setup), context) for cell in (row.deep, row.wide))
-    head = (view.full_label, row.pair, str(row.at))
-    if fit is None:
-        ratio, share = size_share(deep, wide, deep_ms * 1e6, wide_ms * 1e6)
-        words = f"bytes differ {number(ratio)} times: {percent(share, 0)} of the ratio; no price of a layer here"
-        return Row((*head, _micro((deep_ms - wide_ms) * 1e6), *[MISSING] * 5, words), view, row.at)
-    told = explain(deep, wide, deep_ms * 1e6, wide_ms * 1e6, Calibration.of(fit))
-    parts = (told.difference_ns, told.body_ns, told.head_ns, told.kv_ns, told.layers_ns, told.rest_ns)
-    return Row((*head, *map(_micro, parts), told.sentence), view, row.at)
+    arms = (measured_amounts(row.deep, row.at), measured_amounts(row.wide, row.at))
+    ratio, share = size_share(*arms, deep_ms, wide_ms)
+    difference = _micro((deep_ms - wide_ms) * _NS_PER_MS)
+    return Row((*head, difference, *[MISSING] * 5, number(ratio), percent(share, 0)), view, row.at)
 
 
 def _audit(row: PairVerdict, fit: PriceFit, view: SetupView) -> list[Block]:

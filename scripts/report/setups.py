@@ -1,5 +1,6 @@
 """How setups and networks are called on the page, and the tags that its filters look at."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -72,7 +73,11 @@ def _short(setup: Setup, label: str) -> str:
     """For charts: what fits the width of a phone, the warning first."""
     warning = NOT_A_PHONE.get(setup.device.kind)
     name, _, rest = label.partition(f"({setup.device.model})")
-    parts = (f"[{warning}]" if warning else "", name.strip() or setup.device.id, rest.lstrip(", "))
+    parts = (
+        f"[{warning}]" if warning else "",
+        name.strip() or setup.device.id,
+        re.sub(r", setup (\d+) of \d+$", r" #\1", rest.lstrip(", ")),
+    )
     return " ".join(part for part in parts if part)
 
 

@@ -1,0 +1,155 @@
+"""The page in a real browser: nothing leaves it, nothing goes wrong in it, everybody can read it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from scripts.records import DeviceKind, RunRecord
+from scripts.testing.records_generator import Campaign, GeneratedDevice, generate_records, pair_networks
+from tests.scripts.report.conftest import PHONE
+
+SECTIONS = ("decision", "latency", "bandwidth", "price", "pairs", "claims", "health", "provenance")
+PHONE_WIDTH, DESK_WIDTH = 390, 1280
+
+
+@dataclass
+class Opened:
+    page: Page
+    troubles: list[str] = field(default_factory=list)
+
+
+def open_page(browser: Browser, path: Path, width: int = DESK_WIDTH, scheme: str = "light") -> Opened:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    opened = Opened(context.new_page())
+    page, troubles = opened.page, opened.troubles
+    page.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on(
+        "request", lambda asked: troubles.append(asked.url) if not asked.url.startswith(("file:", "data:")) else None
+    )
+    page.goto(path.as_uri())
+    drawn(page, 1)
+    return opened
+
+
+def drawn(page: Page, times: int) -> None:
+    page.wait_for_function(f"Number(document.documentElement.dataset.drawn) >= {times}", timeout=30_000)
+
+
+def test_every_section_and_chart_is_drawn_without_a_request_or_an_error(browser: Browser, full_page: Path):
+    opened = open_page(browser, full_page)
+    for anchor in SECTIONS:
+        assert opened.page.locator(f"#{anchor} > h2").inner_text()
+        assert len(opened.page.locator(f"#{anchor}").inner_text()) > 100, anchor
+    charts = opened.page.locator(".chart")
+    assert charts.count() >= 10
+    for place in range(charts.count()):
+        chart = charts.nth(place)
+        assert chart.locator("svg").count() == 1, chart.get_attribute("id")
+        assert chart.get_attribute("aria-label")
+    assert opened.troubles == []
+
+
+def test_the_policy_forbids_the_network(browser: Browser, full_page: Path):
+    opened = open_page(browser, full_page)
+    blocked = opened.page.evaluate("fetch('https://example.com/').then(() => 'sent', () => 'blocked')")
+    assert blocked == "blocked"
+    assert any("Content Security Policy" in line for line in opened.troubles)
+    policy = opened.page.locator("meta[http-equiv=Content-Security-Policy]").get_attribute("content") or ""
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe-eval" not in policy
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [PHONE_WIDTH, DESK_WIDTH])
+def test_it_fits_its_width_and_is_accessible(
+    browser: Browser, full_page: Path, tmp_path: Path, width: int, scheme: str
+):
+    opened = open_page(browser, full_page, width, scheme)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= width
+    opened.page.screenshot(path=tmp_path / f"{width}-{scheme}.png", full_page=True)
+    found = Axe().run(opened.page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_filters_hide_rows_cards_and_marks_and_work_from_the_keyboard(browser: Browser, full_page: Path):
+    page = open_page(browser, full_page).page
+    cards = page.locator("#decision article:visible")
+    assert cards.count() == 3
+    page.locator("[data-filter=device]").focus()
+    page.keyboard.type("R5CT31")
+    drawn(page, 2)
+    assert cards.count() == 1
+    assert "R5CT31" in cards.first.inner_text()
+    text = page.locator("#chart-latency").inner_text()
+    assert "R5CT31" in text
+    assert "R5CT30" not in text
+    assert page.locator("tr[data-device^='R5CT30']:visible").count() == 0
+
+
+def test_the_context_filter_changes_what_is_drawn(browser: Browser, full_page: Path):
+    page = open_page(browser, full_page).page
+    before = page.locator("#chart-latency").inner_html()
+    page.locator("[data-filter=depth]").select_option("0")
+    drawn(page, 2)
+    assert page.locator("#chart-latency").inner_html() != before
+
+
+def test_the_theme_can_be_changed_and_paper_is_white(browser: Browser, full_page: Path):
+    page = open_page(browser, full_page).page
+    paper = "getComputedStyle(document.documentElement).backgroundColor"
+    light = page.evaluate(paper)
+    page.locator("#theme").click()
+    dark = page.evaluate(paper)
+    assert dark != light
+    page.emulate_media(media="print")
+    assert page.evaluate(paper) == light
+    assert page.locator("form.filters").is_hidden()
+    assert len(page.pdf(format="A4")) > 10_000
+
+
+def test_texts_of_a_record_are_text(browser: Browser, page_of: Callable[[list[RunRecord]], Path]):
+    evil = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+    device = GeneratedDevice(device_id="evil", model=evil, kind=DeviceKind.PHONE, os_build="</script><b id=owned>")
+    opened = open_page(browser, page_of(generate_records([device], pair_networks("tiny"), Campaign(repetitions=5))))
+    assert "owned" not in opened.page.title()
+    assert opened.page.locator("#owned").count() == 0
+    assert evil in opened.page.locator("#decision").inner_text()
+    assert opened.troubles == []
+
+
+def _one_arm() -> list[RunRecord]:
+    records = generate_records([PHONE], pair_networks("tiny"), Campaign(repetitions=5))
+    return [record for record in records if record.artifact and record.artifact.arm == "deep"]
+
+
+@pytest.mark.parametrize(
+    ("records", "sentence"),
+    [
+        (_one_arm, "no setup has both arms of a pair"),
+        (
+            lambda: generate_records([PHONE], pair_networks("tiny"), Campaign(repetitions=3, failed_runs=99)),
+            "no run is usable",
+        ),
+        (
+            lambda: generate_records([PHONE], pair_networks("tiny"), Campaign(repetitions=3, invalid_runs=99)),
+            "no run is usable",
+        ),
+        (lambda: generate_records([PHONE], pair_networks("tiny"), Campaign(repetitions=2)), "more runs are needed"),
+    ],
+    ids=["one-arm", "only-failures", "only-invalid", "too-few-runs"],
+)
+def test_little_or_nothing_to_show_is_said_in_words(
+    browser: Browser,
+    page_of: Callable[[list[RunRecord]], Path],
+    records: Callable[[], list[RunRecord]],
+    sentence: str,
+):
+    opened = open_page(browser, page_of(records()))
+    assert sentence in opened.page.locator("#decision").inner_text()
+    assert opened.troubles == []
+    assert Axe().run(opened.page).violations_count == 0

@@ -1,0 +1,122 @@
+"""What the command writes, without a browser."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.testing.records_generator import Campaign, GeneratedDevice, generate_records, pair_networks
+from tests.scripts.report.conftest import PHONE, write_page
+
+
+def report(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "scripts.report", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_rows_of_a_fake_are_marked_and_those_of_a_phone_are_not(full_page: Path):
+    html = full_page.read_text()
+    cards = re.findall(r'<p class="where">(.*?)</p>', html)
+    assert any("fake-1" in card for card in cards)
+    for card in cards:
+        assert ("not a phone" in card) == ("fake-1" in card)
+
+
+def test_a_page_without_a_phone_says_so_at_its_top(tmp_path: Path):
+    records = generate_records([GeneratedDevice()], pair_networks("tiny"), Campaign(repetitions=5))
+    assert "Not a phone: everything below was measured on fake" in write_page(tmp_path, records).read_text()
+
+
+def test_the_summary_holds_the_decisions_and_counts_of_the_page(full_page: Path):
+    summary = json.loads(full_page.with_name("s.json").read_text())
+    assert summary["schema"] == "deepnarrow/report-summary/1"
+    assert (summary["runs"]["invalid"], summary["runs"]["failed"]) == (3, 3)
+    phones = [each for each in summary["decisions"] if each["phone"]]
+    assert {each["choice"] for each in phones} == {"wide"}
+    assert all(verdict["ratio"] > 1 for each in phones for verdict in each["verdicts"])
+
+
+def test_figures_are_written_as_svg_and_png(full_page: Path):
+    figures = full_page.with_name("figures")
+    names = {path.stem for path in figures.glob("*.svg")}
+    assert {"latency", "timeline", "bandwidth", "roofline", "tau", "verdicts", "temperature"} <= names
+    assert names == {path.stem for path in figures.glob("*.png")}
+    svg = (figures / "verdicts.svg").read_text()
+    assert "var(--" not in svg
+    assert "Which arm is faster" in svg
+
+
+def test_every_failure_is_listed_with_its_reason(full_page: Path):
+    html = full_page.read_text()
+    assert html.count("parity in self-check: text 0, step 5: generated") == 3
+    assert "thermal-status: thermal status 2" in html
+
+
+def test_a_step_in_the_history_is_named(tmp_path: Path):
+    records = [
+        record
+        for day in range(12)
+        for record in generate_records(
+            [PHONE],
+            pair_networks("tiny")[:1],
+            Campaign(
+                name=f"night-{day:02d}", repetitions=2, started_day=day + 1, slower={"deep-8x64": 1.0 + (day > 5)}
+            ),
+            seed=day,
+        )
+    ]
+    html = write_page(tmp_path, records).read_text()
+    assert "Did a device become slower" in html
+    assert "night-06" in html
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("{missing}",), "no such folder"),
+        (("{empty}",), "no record.json below it"),
+        (("{full}", "--out", "{missing}/r.html"), "make it first"),
+        (("{full}", "--out", "{empty}"), "is a folder; name a file"),
+        (("{full}", "--out", "{empty}/r.html", "--figures", "{full_page}"), "is a file; name a folder"),
+        (("{full}", "--out", "{empty}/r.html", "--seed-article", "{missing}"), "no such file"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    full_page: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
+):
+    places = {
+        "missing": tmp_path / "missing", "empty": tmp_path / "empty", "full": full_page.parent / "results",
+        "full_page": full_page,
+    }  # fmt: skip
+    places["empty"].mkdir()
+    done = report(*(each.format(**places) for each in arguments))
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert list(places["empty"].iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_refused(full_page: Path, tmp_path: Path):
+    tmp_path.chmod(0o500)
+    done = report(str(full_page.parent / "results"), "--out", str(tmp_path / "r.html"))
+    assert done.returncode == 2
+    assert "not writable" in done.stderr
+
+
+def test_json_without_a_file_is_the_last_line_of_standard_output(tmp_path: Path):
+    write_page(tmp_path, generate_records([PHONE], pair_networks("tiny"), Campaign(repetitions=2)))
+    done = report(str(tmp_path / "results"), "--out", str(tmp_path / "again.html"), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["decisions"][0]["choice"] == "undecided"
+
+
+def test_claims_are_printed_without_any_record():
+    done = report("claims", "--json")
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["claims"]) == 12
