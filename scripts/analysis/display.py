@@ -18,6 +18,7 @@ from scripts.analysis.pair_verdicts import PairVerdict
 from scripts.analysis.price import Interval, PriceFit, Unidentified
 from scripts.analysis.recommend import Recommendation
 from scripts.analysis.sweep_price import Checked, SetupPrice
+from scripts.analysis.token_model import Term
 from scripts.analysis.verdict import Verdict, Word
 from scripts.records import DeviceKind
 
@@ -71,6 +72,9 @@ def print_price(price: SetupPrice, card: PriceCard | None, checked: Sequence[Che
     _print(f"  t0    {_scaled(fit.t0_ns, _NS_PER_US)} us")
     _print(f"  B_w   {_scaled(fit.weight_bytes_per_s, _GB)} GB/s{_probe_share(card and card.probe_share_weights)}")
     _print(f"  B_kv  {_scaled(fit.kv_bytes_per_s, _GB)} GB/s{_probe_share(card and card.probe_share_kv)}")
+    if Term.ATTENTION in fit.terms:
+        speed = fit.attention_bytes_per_s
+        _print(f"  attention {_scaled(speed, _GB)} GB/s of cache bytes counted once for every query head")
     _print(f"  left one out: median error {fit.loo_median:.1%}, worst {fit.loo_worst:.1%}")
     for each in fit.left_out:
         _print(f"  left out: {each.name}, {each.reason}")

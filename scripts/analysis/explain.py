@@ -7,6 +7,7 @@ from models.cost import kv_bytes_read, stored_bytes, weight_bytes_read
 from models.shape import MlpShape, Shape
 from models.storage import Storage
 from scripts.analysis.price import PriceFit
+from scripts.analysis.token_model import Term
 
 # A speed-up that bytes explain to this share or more is no evidence about shape.
 MOSTLY = 0.9
@@ -20,24 +21,26 @@ class Calibration:
     tau_ns: float
     weight_ns_per_byte: float
     kv_ns_per_byte: float = 0.0
+    query_ns_per_byte: float = 0.0
 
     @staticmethod
     def of(fit: PriceFit) -> "Calibration":
         """The terms of a fit; t0 is the same for both networks and explains nothing."""
         return Calibration(
             tau_ns=fit.tau_ns.value, weight_ns_per_byte=1e9 / fit.weight_bytes_per_s.value,
-            kv_ns_per_byte=1e9 / fit.kv_bytes_per_s.value,
+            kv_ns_per_byte=1e9 / fit.kv_bytes_per_s.value, query_ns_per_byte=fit.coefficient(Term.ATTENTION).value,
         )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Amounts:
-    """What a token of one network needs at one context."""
+    """What a token of one network needs at one context; see `Workload` for the terms."""
 
     num_layers: int
     layer_bytes: int
     head_bytes: int
     kv_bytes: int
+    query_bytes: float = 0.0
 
     @property
     def weight_bytes(self) -> int:
@@ -53,7 +56,7 @@ class Explanation:
         difference_ns: measured.
         body_ns: of it, by weight bytes of the layers.
         head_ns: by weight bytes of head and embedding row.
-        kv_ns: by cache bytes.
+        kv_ns: by cache bytes and attention over them.
         layers_ns: by the number of layers, the price of depth.
         rest_ns: what no term explains: kernels that suit one shape better, noise, an error of the calibration.
         bytes_ratio: bytes that a token reads, larger / smaller.
@@ -79,10 +82,16 @@ def amounts(shape: Shape, storage: Storage, context: int) -> Amounts:
     """What a token of `shape` needs when it attends `context` positions."""
     layers = stored_bytes(shape, storage).layers
     depth = shape.num_layers if isinstance(shape, MlpShape) else shape.num_passes
+    kv_bytes = kv_bytes_read(shape, storage, context)
     return Amounts(
-        num_layers=depth, layer_bytes=layers, head_bytes=weight_bytes_read(shape, storage) - layers,
-        kv_bytes=kv_bytes_read(shape, storage, context),
+        num_layers=depth, layer_bytes=layers, head_bytes=weight_bytes_read(shape, storage) - layers, kv_bytes=kv_bytes,
+        query_bytes=kv_bytes * queries_per_key(shape),
     )  # fmt: skip
+
+
+def queries_per_key(shape: Shape) -> float:
+    """Query heads that share a key-value head; an MLP has neither."""
+    return 1.0 if isinstance(shape, MlpShape) else shape.num_heads / shape.num_kv_heads
 
 
 def explain(a: Amounts, b: Amounts, a_ns: float, b_ns: float, calibration: Calibration) -> Explanation:
@@ -91,6 +100,7 @@ def explain(a: Amounts, b: Amounts, a_ns: float, b_ns: float, calibration: Calib
     body, head = ((one - other) * per_byte for one, other in (
         (a.layer_bytes, b.layer_bytes), (a.head_bytes, b.head_bytes)))  # fmt: skip
     kv = (a.kv_bytes - b.kv_bytes) * calibration.kv_ns_per_byte
+    kv += (a.query_bytes - b.query_bytes) * calibration.query_ns_per_byte
     layers = (a.num_layers - b.num_layers) * calibration.tau_ns
     difference = a_ns - b_ns
     rest = difference - body - head - kv - layers

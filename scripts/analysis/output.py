@@ -84,6 +84,7 @@ def _outcome(outcome: PriceFit | Unidentified) -> dict[str, object]:
     return {
         "label": outcome.label, "t0_ns": outcome.t0_ns, "tau_ns": outcome.tau_ns,
         "weight_bytes_per_s": outcome.weight_bytes_per_s, "kv_bytes_per_s": outcome.kv_bytes_per_s,
+        "attention_bytes_per_s": outcome.attention_bytes_per_s,
         "r_squared": outcome.r_squared, "condition_number": outcome.condition_number,
         "loo_median": outcome.loo_median, "loo_worst": outcome.loo_worst, "left_out": outcome.left_out,
         "residuals": outcome.residuals, "left_one_out": outcome.left_one_out,

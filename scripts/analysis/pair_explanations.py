@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from scripts.analysis.cells import Cell
-from scripts.analysis.explain import Amounts, Calibration, Explanation, explain
+from scripts.analysis.explain import Amounts, Calibration, Explanation, explain, queries_per_key
 from scripts.analysis.metrics import MetricName, mean_context
 from scripts.analysis.pair_verdicts import PairVerdict
 from scripts.analysis.price import PriceFit
@@ -28,6 +28,7 @@ def measured_amounts(cell: Cell, depth: int) -> Amounts:
     return Amounts(
         num_layers=shape.num_layers if shape.family == "mlp" else shape.num_passes, layer_bytes=roles.layers,
         head_bytes=artifact.weight_bytes_read - roles.layers, kv_bytes=round(artifact.kv_bytes_per_position * context),
+        query_bytes=artifact.kv_bytes_per_position * context * queries_per_key(shape),
     )  # fmt: skip
 
 

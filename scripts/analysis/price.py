@@ -18,6 +18,7 @@ from scripts.analysis.price_fit import (
 )
 from scripts.analysis.token_model import (
     ALL_TERMS,
+    CONTEXT_TERMS,
     Term,
     Weighting,
     Workload,
@@ -37,7 +38,7 @@ def fit_price(
 ) -> PriceFit | Unidentified:  # fmt: skip
     """Fit the model to measured shapes.
 
-    The cache term is dropped where no observation reads a cache.
+    Terms of the context are dropped where no observation reads a cache.
 
     Args:
         observations: one for each shape and context.
@@ -113,8 +114,8 @@ class _Data:
 
 
 def _varying(observations: Sequence[Observation], terms: Sequence[Term]) -> tuple[Term, ...]:
-    has_cache = any(each.workload.kv_bytes for each in observations)
-    return tuple(term for term in terms if term is not Term.KV or has_cache)
+    amounts = {term: any(each.workload.amount(term) for each in observations) for term in CONTEXT_TERMS}
+    return tuple(term for term in terms if amounts.get(term, True))
 
 
 def _label(design: np.ndarray, coefficients: np.ndarray, terms: Sequence[Term]) -> Label:

@@ -143,6 +143,11 @@ class PriceFit:
         return _speed(self.coefficient(Term.KV))
 
     @property
+    def attention_bytes_per_s(self) -> Interval:
+        """Speed of attention's arithmetic over cache bytes counted per query head; infinite where it was not fitted."""
+        return _speed(self.coefficient(Term.ATTENTION))
+
+    @property
     def loo_median(self) -> float:
         """Median absolute leave-one-shape-out error."""
         return float(np.median([abs(each.error) for each in self.left_one_out]))

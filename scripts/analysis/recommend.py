@@ -14,7 +14,10 @@ from scripts.analysis.token_model import Term, workload
 
 DEPTHS = (2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 30, 36, 42, 48, 54, 60, 72, 80)
 
-_REGRESSORS = {Term.FIXED: "t0", Term.LAYERS: "depth", Term.WEIGHTS: "weight bytes", Term.KV: "cache bytes"}
+_REGRESSORS = {
+    Term.FIXED: "t0", Term.LAYERS: "depth", Term.WEIGHTS: "weight bytes", Term.KV: "cache bytes",
+    Term.ATTENTION: "attention",
+}  # fmt: skip
 
 
 class Quality(StrEnum):

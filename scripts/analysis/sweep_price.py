@@ -14,11 +14,13 @@ from scripts.analysis.cells import Cell, Setup, group_cells
 from scripts.analysis.knee import leave_out_cached, leave_out_small
 from scripts.analysis.metrics import MetricName, mean_context, run_metrics
 from scripts.analysis.price import Interval, LeftOut, Observation, PriceFit, Unidentified, fit_price
-from scripts.analysis.token_model import ALL_TERMS, Workload, workload
+from scripts.analysis.token_model import WITH_ATTENTION, Workload, workload
 from scripts.records import RunRecord
 
 # A round's common factor is only as good as the number of shapes that share it.
 _MIN_SHAPES_IN_ROUND = 4
+# Share of the leave-one-shape-out error that a fit with the attention term must come down to.
+_CLEARLY_BETTER = 0.8
 _NS_PER_MS = 1e6
 Round = tuple[str, int]
 
@@ -129,7 +131,7 @@ def storage_of(setup: Setup) -> Storage:
 def _setup_price(setup: Setup, cells: Sequence[Cell], cache_bytes: float | None) -> SetupPrice:
     measured = observations(cells)
     kept, left_out = (
-        leave_out_cached(measured, ALL_TERMS) if cache_bytes is None else leave_out_small(measured, cache_bytes)
+        leave_out_cached(measured, WITH_ATTENTION) if cache_bytes is None else leave_out_small(measured, cache_bytes)
     )
     names = {each.workload.name for each in kept}
     used = tuple(cell for cell in cells if cell.key.subject.shape_name in names)
@@ -142,16 +144,24 @@ def _setup_price(setup: Setup, cells: Sequence[Cell], cache_bytes: float | None)
 def _fit(kept: Sequence[Observation], left_out: Sequence[LeftOut], setup: Setup) -> PriceFit | Unidentified:
     storage, context = storage_of(setup), kept[0].workload.context
     candidates = [workload(name, shape, storage, context) for name, shape in SWEEP.items()]
-    return fit_price(kept, left_out=left_out, candidates=candidates)
+    plain = fit_price(kept, left_out=left_out, candidates=candidates)
+    if isinstance(plain, Unidentified):
+        return plain
+    # A further term always fits better; it must also predict shapes that it has not seen clearly better.
+    richer = fit_price(kept, WITH_ATTENTION, left_out=left_out, candidates=candidates)
+    if isinstance(richer, PriceFit) and richer.relative_scatter < _CLEARLY_BETTER * plain.relative_scatter:
+        return richer
+    return plain
 
 
 def _workload(cell: Cell, depth: int) -> Workload:
     artifact, shape = cell.artifact, cell.shape
     assert isinstance(shape, TransformerShape)
     context = mean_context(depth, cell.key.setup.protocol.decode_steps)
+    kv_bytes = artifact.kv_bytes_per_position * context
     return Workload(
         name=artifact.shape_name, num_passes=shape.num_passes, weight_bytes=artifact.weight_bytes_read,
-        kv_bytes=artifact.kv_bytes_per_position * context, context=context,
+        kv_bytes=kv_bytes, query_bytes=kv_bytes * shape.num_heads / shape.num_kv_heads, context=context,
     )  # fmt: skip
 
 

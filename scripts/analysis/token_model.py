@@ -5,6 +5,10 @@
     W       weight bytes read; B_w the speed at which they come
     KV(T)   cache bytes read at T attended positions; B_kv their speed
 
+On processors attention is often bound by arithmetic, not by bytes: heads that share keys and values read them once and
+compute with them as often as there are heads. Where that shows, a fifth term takes the cache bytes counted once for
+every query head.
+
 Every coefficient is a time and cannot be negative, so the solver is non-negative least squares (scipy.optimize.nnls,
 Lawson and Hanson 1974), reweighted for a soft-L1 loss: quadratic for residuals near the noise, linear beyond, so that
 one disturbed shape pulls little, while no point is thrown away, which would make the fit depend on a threshold.
@@ -33,9 +37,13 @@ class Term(StrEnum):
     LAYERS = "tau"
     WEIGHTS = "W/B_w"
     KV = "KV/B_kv"
+    ATTENTION = "attention"
 
 
-ALL_TERMS = tuple(Term)
+ALL_TERMS = (Term.FIXED, Term.LAYERS, Term.WEIGHTS, Term.KV)
+WITH_ATTENTION = (*ALL_TERMS, Term.ATTENTION)
+# Terms that grow with the context: contexts tell them apart, not shapes alone.
+CONTEXT_TERMS = (Term.KV, Term.ATTENTION)
 
 
 class Weighting(StrEnum):
@@ -51,6 +59,7 @@ class Workload:
 
     Attributes:
         name: of the network.
+        query_bytes: cache bytes counted once for every query head; proportional to attention's arithmetic.
         context: positions attended.
     """
 
@@ -58,6 +67,7 @@ class Workload:
     num_passes: int
     weight_bytes: float
     kv_bytes: float = 0.0
+    query_bytes: float = 0.0
     context: float = 0.0
 
     def amount(self, term: Term) -> float:
@@ -71,6 +81,8 @@ class Workload:
                 return self.weight_bytes
             case Term.KV:
                 return self.kv_bytes
+            case Term.ATTENTION:
+                return self.query_bytes
 
 
 def workload(name: str, shape: TransformerShape, storage: Storage, context: float) -> Workload:
@@ -78,7 +90,8 @@ def workload(name: str, shape: TransformerShape, storage: Storage, context: floa
     per_position = kv_bytes_read(shape, storage, 1)
     return Workload(
         name=name, num_passes=shape.num_passes, weight_bytes=weight_bytes_read(shape, storage),
-        kv_bytes=per_position * context, context=context,
+        kv_bytes=per_position * context, query_bytes=per_position * context * shape.num_heads / shape.num_kv_heads,
+        context=context,
     )  # fmt: skip
 
 

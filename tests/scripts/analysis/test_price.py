@@ -84,6 +84,17 @@ def test_prediction_intervals_cover_about_95_percent():
     assert np.mean(covered) >= 0.9
 
 
+def test_attention_bound_by_arithmetic_gets_a_term_of_its_own_and_bytes_alone_do_not(price):
+    device = GeneratedDevice(attention_ns_per_byte=1 / 20, kv_bytes_per_s=100e9)
+    data = generate_records([device], [*sweep_networks(), *pair_networks(*HELD_OUT)], Campaign(repetitions=8))
+    (found,) = setup_prices(data, HELD_OUT)
+    assert Term.ATTENTION in found.outcome.terms
+    assert found.outcome.attention_bytes_per_s.value == pytest.approx(20e9, rel=0.1)
+    assert found.outcome.tau_ns.value == pytest.approx(device.tau_ns, rel=0.08)
+    assert max(abs(each.error) for each in check_predictions(found, data, HELD_OUT)) <= 0.12
+    assert Term.ATTENTION not in price.outcome.terms
+
+
 def test_a_slow_round_is_divided_out():
     steady = GeneratedDevice(run_noise=0.01, drift_per_run=0.004)
     data = generate_records([steady], sweep_networks(), Campaign(repetitions=6))
