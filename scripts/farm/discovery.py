@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from models.errors import UserError
+from scripts.farm.adb import AdbDiscovery
+from scripts.farm.adb import AdbDiscovery
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, DeviceError, Discovery, DiscoveryOptions, Problem
 from scripts.farm.host_device import HostDiscovery
@@ -10,7 +12,7 @@ from scripts.farm.host_device import HostDiscovery
 
 def all_discoveries(options: DiscoveryOptions) -> list[Discovery]:
     """One for each kind of device."""
-    return [HostDiscovery(options)]
+    return [AdbDiscovery(options), HostDiscovery(options)]
 
 
 async def find_devices(discoveries: Sequence[Discovery]) -> tuple[list[Device], list[Problem]]:
