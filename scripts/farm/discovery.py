@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from models.errors import UserError
 from scripts.farm.adb import AdbDiscovery
-from scripts.farm.adb import AdbDiscovery
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, DeviceError, Discovery, DiscoveryOptions, Problem
 from scripts.farm.host_device import HostDiscovery
