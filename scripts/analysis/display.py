@@ -76,6 +76,8 @@ def print_price(price: SetupPrice, card: PriceCard | None, checked: Sequence[Che
         speed = fit.attention_bytes_per_s
         _print(f"  attention {_scaled(speed, _GB)} GB/s of cache bytes counted once for every query head")
     _print(f"  left one out: median error {fit.loo_median:.1%}, worst {fit.loo_worst:.1%}")
+    if fit.warning:
+        _print(f"  {fit.warning}")
     for each in fit.left_out:
         _print(f"  left out: {each.name}, {each.reason}")
     _print_residuals(fit)

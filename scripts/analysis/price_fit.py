@@ -16,6 +16,8 @@ _NORMAL_MAD = 1.4826
 _MEDIAN_OVER_MEAN = 1.25
 # A term that makes up this share of the time, in the median shape, gives the fit its name.
 DOMINANT_SHARE = 0.7
+# Median leave-one-shape-out error above which a fit is shown with a warning.
+MAX_ERROR = 0.10
 
 
 class Label(StrEnum):
@@ -156,6 +158,15 @@ class PriceFit:
     def loo_worst(self) -> float:
         """Worst absolute leave-one-shape-out error."""
         return max(abs(each.error) for each in self.left_one_out)
+
+    @property
+    def warning(self) -> str | None:
+        """Why this fit should not be relied on; None if nothing speaks against it."""
+        if self.loo_median <= MAX_ERROR:
+            return None
+        return (
+            f"do not rely on this fit: it misses unseen shapes by {self.loo_median:.0%}; measure on a quieter machine"
+        )
 
     def predict(self, load: Workload) -> Interval:
         """Time in ns with a 95 % prediction interval.

@@ -95,6 +95,12 @@ def test_attention_bound_by_arithmetic_gets_a_term_of_its_own_and_bytes_alone_do
     assert Term.ATTENTION not in price.outcome.terms
 
 
+def test_a_fit_of_noise_warns(price):
+    noisy = generate_records([GeneratedDevice(run_noise=0.5)], sweep_networks(), Campaign(repetitions=2))
+    assert "do not rely" in setup_prices(noisy)[0].outcome.warning
+    assert price.outcome.warning is None
+
+
 def test_a_slow_round_is_divided_out():
     steady = GeneratedDevice(run_noise=0.01, drift_per_run=0.004)
     data = generate_records([steady], sweep_networks(), Campaign(repetitions=6))
