@@ -155,7 +155,9 @@ def _scaling(one: Timing, most: Timing) -> Finding:
         f"one {gained[1]:.2f}; deep / wide goes from {_interval(one)} to {_interval(most)}."
     )
     undecided = Word.NOT_ENOUGH in (one.verdict.word, most.verdict.word)
-    return Finding(where=most.where, text=text, supports=None if undecided else most.verdict.high < one.verdict.low)
+    # A gap that narrows only because threads slow the wide arm down is no parallelism of the deep one.
+    narrows = most.verdict.high < one.verdict.low and gained[0] > 1
+    return Finding(where=most.where, text=text, supports=None if undecided else narrows)
 
 
 def _differ(a: Timing, b: Timing) -> bool | None:

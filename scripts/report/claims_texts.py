@@ -34,8 +34,8 @@ TEXTS: Mapping[Claim, ClaimText] = MappingProxyType({
     ),
     Claim.PARALLELISM: ClaimText(
         "Deep-narrow networks offer more parallelism.",
-        "In a matched pair, going from 1 thread to several helps the deep arm more than the wide one: the interval of "
-        "deep time / wide time lies lower with several threads than with one.",
+        "In a matched pair, going from 1 thread to several makes the deep arm faster, and more so than the wide one: "
+        "the interval of deep time / wide time lies lower with several threads than with one.",
         f"{_SEED} --threads 1,2; or {_FARM}, with two settings of num_threads",
     ),
     Claim.SMALLER_MATMULS: ClaimText(

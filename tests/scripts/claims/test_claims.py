@@ -137,6 +137,12 @@ def test_parallelism_compares_the_gap_with_one_thread_and_with_two(deep_ms, expe
     assert answer(Claim.PARALLELISM, seed_article=both) is expected
 
 
+def test_threads_that_only_slow_the_wide_arm_down_are_no_parallelism():
+    one, two = article((MATCHED, 4.0, 3.0)), article((MATCHED, 4.1, 6.0), threads=2)
+    both = joined([*one.comparisons, *two.comparisons])
+    assert answer(Claim.PARALLELISM, seed_article=both) is Answer.DOES_NOT_HOLD
+
+
 def phone(name: str, tau_ns: float, kind: DeviceKind = DeviceKind.PHONE) -> GeneratedDevice:
     return GeneratedDevice(device_id=name, kind=kind, tau_ns=tau_ns, run_noise=0.005)
 
