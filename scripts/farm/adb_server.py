@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -170,8 +171,10 @@ def anything_to_find(server: AdbServer) -> bool:
     """Whether starting our own server could find a device without being told: a phone on USB or an emulator."""
     if is_listening(server.host, server.port) or any(is_listening("127.0.0.1", port) for port in _EMULATOR_PORTS):
         return True
+    if sys.platform != "linux":
+        return True
     interfaces = Path("/sys/bus/usb/devices")
-    return not interfaces.is_dir() or any(_usb_class(each) == _USB_ADB for each in interfaces.iterdir())
+    return interfaces.is_dir() and any(_usb_class(each) == _USB_ADB for each in interfaces.iterdir())
 
 
 def is_listening(host: str, port: int) -> bool:
