@@ -86,7 +86,8 @@ def _outcome(outcome: PriceFit | Unidentified) -> dict[str, object]:
         "weight_bytes_per_s": outcome.weight_bytes_per_s, "kv_bytes_per_s": outcome.kv_bytes_per_s,
         "attention_bytes_per_s": outcome.attention_bytes_per_s,
         "r_squared": outcome.r_squared, "condition_number": outcome.condition_number,
-        "loo_median": outcome.loo_median, "loo_worst": outcome.loo_worst, "warning": outcome.warning, "left_out": outcome.left_out,
+        "loo_median": outcome.loo_median, "loo_worst": outcome.loo_worst, "warning": outcome.warning,
+        "left_out": outcome.left_out,
         "residuals": outcome.residuals, "left_one_out": outcome.left_one_out,
     }  # fmt: skip
 
