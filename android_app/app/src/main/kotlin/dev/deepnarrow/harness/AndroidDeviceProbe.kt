@@ -1,5 +1,6 @@
 package dev.deepnarrow.harness
 
+import dev.deepnarrow.core.ProcFiles
 import android.content.Context
 import android.content.pm.ApplicationInfo
 import android.os.Build

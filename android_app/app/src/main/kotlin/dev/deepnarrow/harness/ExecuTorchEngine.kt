@@ -1,5 +1,6 @@
 package dev.deepnarrow.harness
 
+import dev.deepnarrow.core.ProcFiles
 import dev.deepnarrow.core.Artifact
 import dev.deepnarrow.core.Backend
 import dev.deepnarrow.core.LlmEngine

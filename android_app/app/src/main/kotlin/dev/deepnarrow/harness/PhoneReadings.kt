@@ -1,5 +1,6 @@
 package dev.deepnarrow.harness
 
+import dev.deepnarrow.core.ProcFiles
 import android.app.ActivityManager
 import android.content.Context
 import android.content.Intent

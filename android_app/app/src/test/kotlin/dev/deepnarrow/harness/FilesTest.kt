@@ -1,5 +1,6 @@
 package dev.deepnarrow.harness
 
+import dev.deepnarrow.core.ProcFiles
 import dev.deepnarrow.core.LoadMode
 import java.io.File
 import java.nio.file.Files

@@ -18,5 +18,52 @@ class RunProtocol(
      * Runs [artifactFolder] as [request] says, in the folder of [store]; the record is also on the disk with its `done.json`.
      * Throws IOException if the record itself cannot be written.
      */
-    fun run(artifactFolder: File, request: RunRequest, store: RunStore): RunRecord = TODO("$engines $device $bandwidth $clock $listener $artifactFolder $request $store")
+    fun run(artifactFolder: File, request: RunRequest, store: RunStore): RunRecord {
+        val journal = Journal(store, request, device, clock, listener)
+        try {
+            val subject = journal.stage(Stage.ENVIRONMENT, FailureKind.INTERNAL) { prepare(journal, artifactFolder, request) }
+            val before = Clocks.read(clock, device)
+            journal.stage(Stage.BANDWIDTH, FailureKind.INTERNAL) { probe(journal, request.protocol) }
+            journal.stage(Stage.LOAD, FailureKind.LOAD) { load(journal, subject) }.use { runtime ->
+                Measurement(journal, device, clock, subject, runtime).run()
+            }
+            journal.stage(Stage.FINISH, FailureKind.INTERNAL) { finish(journal, before) }
+            return journal.end(Completed)
+        } catch (_: RunEnded) {
+            return journal.record
+        }
+    }
+
+    private fun prepare(journal: Journal, folder: File, request: RunRequest): Subject {
+        val artifact = Artifact.open(folder)
+        journal.note { copy(artifact = artifact.facts()) }
+        val subject = Subject.of(artifact, request, engines, device.usableCores())
+        Gates(request.gates, device, clock, journal).await()
+        return subject
+    }
+
+    private fun probe(journal: Journal, protocol: Protocol) {
+        val measured = bandwidth.measure(protocol.numThreads, protocol.probe)
+        journal.note { copy(bandwidth = measured) }
+        device.resetPeakMemory()
+    }
+
+    private fun load(journal: Journal, subject: Subject): LlmRuntime {
+        subject.engine.prepare()
+        val start = clock.monotonicNs()
+        val runtime = subject.engine.load(subject.artifact, subject.loadOptions())
+        val loaded = clock.monotonicNs()
+        runtime.write(0L, 0)
+        runtime.forward()
+        val called = clock.monotonicNs()
+        journal.note { copy(load = Load(loaded - start, called - loaded), observed = runtime.observed) }
+        return runtime
+    }
+
+    private fun finish(journal: Journal, before: Clocks) {
+        val after = Clocks.read(clock, device)
+        val environment = device.environment()
+        journal.note { copy(environmentAfter = environment) }
+        journal.note { copy(concerns = Concerns(this, before, after).find()) }
+    }
 }

@@ -18,12 +18,17 @@ class RunStore private constructor(val folder: File) {
 
     private fun replace(file: File, text: String) {
         val temporary = folder.resolve(".${file.name}.tmp")
-        FileOutputStream(temporary).use { stream ->
-            stream.write(text.encodeToByteArray())
-            stream.write('\n'.code)
-            stream.fd.sync()
+        var written = false
+        try {
+            FileOutputStream(temporary).use { stream ->
+                stream.write(text.encodeToByteArray() + '\n'.code.toByte())
+                stream.fd.sync()
+            }
+            written = temporary.renameTo(file)
+            if (!written) throw IOException("$temporary: cannot be renamed to ${file.name}")
+        } finally {
+            if (!written) temporary.delete()
         }
-        if (!temporary.renameTo(file)) throw IOException("$temporary: cannot be renamed to ${file.name}")
     }
 
     companion object {

@@ -1,4 +1,4 @@
-package dev.deepnarrow.harness
+package dev.deepnarrow.core
 
 import java.io.File
 import java.io.IOException

@@ -1,0 +1,82 @@
+package dev.deepnarrow.core
+
+/** The stages in which the loaded model is called, from the self-check to the sustained phase. */
+internal class Measurement(
+    private val journal: Journal,
+    private val device: DeviceProbe,
+    private val clock: Clock,
+    private val subject: Subject,
+    runtime: LlmRuntime,
+) {
+    private val protocol = subject.request.protocol
+    private val decoder = Decoder(runtime, text(), subject.chunk, clock)
+
+    fun run() {
+        journal.stage(Stage.SELF_CHECK, FailureKind.RUNTIME) { selfCheck() }
+        journal.stage(Stage.WARM_UP, FailureKind.RUNTIME) { warmUp() }
+        journal.stage(Stage.PREFILL, FailureKind.RUNTIME) { prefill() }
+        journal.stage(Stage.DECODE, FailureKind.RUNTIME) { decode() }
+        val seconds = protocol.sustainedS ?: return
+        journal.stage(Stage.SUSTAINED, FailureKind.RUNTIME) { sustain(seconds) }
+    }
+
+    private fun text() = LongArray(protocol.positions.toInt()) { syntheticToken(protocol.tokenSeed, it, subject.vocabSize) }
+
+    private fun selfCheck() {
+        val result = SelfChecker(decoder, subject.reference).check()
+        journal.note { copy(selfCheck = result) }
+        val wrong = result.firstMismatch ?: return
+        throw Refusal(FailureKind.PARITY, "text ${wrong.text}, step ${wrong.step}: token ${wrong.actual} instead of ${wrong.expected}")
+    }
+
+    private fun warmUp() {
+        for ((done, length) in protocol.promptLengths.withIndex()) {
+            journal.progress(done, protocol.promptLengths.size)
+            decoder.prefill(decoder.text, length)
+        }
+    }
+
+    private fun prefill() {
+        for ((done, length) in protocol.promptLengths.withIndex()) {
+            journal.progress(done, protocol.promptLengths.size)
+            val prefillNs = LongArray(protocol.prefillRepetitions)
+            decoder.timePrefill(length, prefillNs)
+            journal.note { copy(prefill = prefill + PrefillSamples(length, prefillNs.asList())) }
+        }
+    }
+
+    private fun decode() {
+        for ((done, depth) in protocol.depths.withIndex()) {
+            val total = protocol.depths.size
+            journal.progress(done, total)
+            val forwardNs = LongArray(protocol.decodeSteps)
+            val stepNs = LongArray(protocol.decodeSteps)
+            decoder.prefill(decoder.text, depth)
+            decoder.warmUp(depth, protocol.warmUpSteps)
+            decoder.timeSteps(depth, forwardNs, stepNs) { journal.progress(done, total) }
+            journal.note { copy(decode = decode + DecodeSamples(depth, forwardNs.asList(), stepNs.asList())) }
+        }
+    }
+
+    private fun sustain(seconds: Int) {
+        val decoded = journal.record.decode.last()
+        val limitNs = seconds * 1_000_000_000L
+        val room = (limitNs / decoded.forwardNs.min().coerceAtLeast(1) * SUSTAINED_ROOM).toInt() + SPARE_STEPS
+        val startNs = LongArray(room)
+        val forwardNs = LongArray(room)
+        val thermal = ArrayList<ThermalPoint>()
+        val steps = decoder.sustain(decoded.depth, limitNs, startNs, forwardNs) { atNs ->
+            val now = device.environment()
+            thermal.add(ThermalPoint(atNs, now.thermalStatus, now.batteryCelsius))
+            journal.progress((atNs / 1_000_000_000L).toInt(), seconds)
+        }
+        val samples = SustainedSamples(decoded.depth, startNs.copyOf(steps).asList(), forwardNs.copyOf(steps).asList(), thermal)
+        journal.note { copy(sustained = samples) }
+    }
+
+    private companion object {
+        /** Steps there is room for, as a multiple of what the fastest decode step would fill. */
+        const val SUSTAINED_ROOM = 1.5
+        const val SPARE_STEPS = 1000
+    }
+}
