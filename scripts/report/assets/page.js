@@ -58,12 +58,12 @@
     }
     // `ast` makes Vega interpret expressions, so that the page needs no eval.
     const options = {ast: true, renderer: "svg", actions: false, logLevel: 1, tooltip: {theme: "custom"}};
-    shown.set(name, await vegaEmbed(host, {...spec, ...sized, datasets: {...spec.datasets, ...data}}, options));
-    // The host is one image with a label; Vega's roles inside it name nothing.
-    for (const part of host.querySelectorAll("[role],[aria-roledescription]")) {
-      part.removeAttribute("role");
-      part.removeAttribute("aria-roledescription");
-    }
+    // The host is one image with a label; what Vega says of each mark inside would only be noise.
+    const canvas = document.createElement("div");
+    canvas.setAttribute("aria-hidden", "true");
+    canvas.style.width = "100%";
+    host.append(canvas);
+    shown.set(name, await vegaEmbed(canvas, {...spec, ...sized, datasets: {...spec.datasets, ...data}}, options));
   }
 
   function hideRows() {
