@@ -35,14 +35,12 @@ class Discovery(_Section):
         adb_servers: `host:port` of adb servers elsewhere; the local one is asked where this is empty.
         adb_connect: `host:port` of devices that speak adb over TCP.
         android_apk: harness to install; relative paths start at the campaign file.
-        ios_app: the same for iOS.
         airplane_mode: radios off during the campaign.
     """
 
     adb_servers: tuple[Annotated[str, Field(pattern=r"^\S+:\d+$")], ...] = ()
     adb_connect: tuple[Annotated[str, Field(pattern=r"^\S+:\d+$")], ...] = ()
     android_apk: Path | None = None
-    ios_app: Path | None = None
     airplane_mode: bool = False
 
 
@@ -105,7 +103,7 @@ class Campaign(_Section):
         found = self.discovery
         return DiscoveryOptions(
             adb_endpoints=found.adb_servers, adb_connect=found.adb_connect, android_apk=found.android_apk,
-            ios_app=found.ios_app, airplane_mode=found.airplane_mode, labels=self.labels,
+            airplane_mode=found.airplane_mode, labels=self.labels,
         )  # fmt: skip
 
 
@@ -164,11 +162,11 @@ def _same(names: list[str], section: str, key: str) -> bool:
 
 def _anchored(campaign: Campaign, base: Path) -> Campaign:
     found = campaign.discovery
-    paths = {name: value and base / value for name in ("android_apk", "ios_app") if (value := getattr(found, name))}
+    apk = {"android_apk": base / found.android_apk} if found.android_apk else {}
     return campaign.model_copy(
         update={
             "artifacts_folder": base / campaign.artifacts_folder,
             "artifacts": tuple(base / folder for folder in campaign.artifacts),
-            "discovery": found.model_copy(update=paths),
+            "discovery": found.model_copy(update=apk),
         }
     )
