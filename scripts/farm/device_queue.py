@@ -10,6 +10,7 @@ from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, DeviceError
 from scripts.farm.devices_state import LEASE_S, DevicesState
 from scripts.farm.events import DeviceEvent, Listener, Phase, RunStored
+from scripts.farm.machine_lock import MachineLock
 from scripts.farm.plan import Slot, remaining
 from scripts.farm.store import MAX_ATTEMPTS, Store
 from scripts.records import FAILURE_CLASS, Completed, Failed, FailureClass, RunRecord
@@ -50,6 +51,7 @@ class DeviceQueue:
         self._infra_in_a_row = 0
         self._deadline = time.monotonic() + (outlook.campaign.budget_minutes or float("inf")) * 60
         self._attempt = Attempt(outlook.campaign, device, outlook.state, self._tell)
+        self._lock: MachineLock | None = None
         self.stopped = ""
         self._done = 0
 
@@ -58,8 +60,8 @@ class DeviceQueue:
         todo = self._todo()
         if reason := self._outlook.state.quarantined(self._id):
             self._stop(f"in quarantine {reason}")
-        elif todo and (holder := self._outlook.state.lease(self._id)):
-            self._stop(f"leased by another farm: {holder}")
+        elif todo and (holder := self._take()):
+            self._stop(f"in use by another farm: {holder}")
         elif todo:
             renewal = asyncio.create_task(self._renew())
             try:
@@ -71,6 +73,21 @@ class DeviceQueue:
                     await renewal
         if not self.stopped:
             self._tell(Phase.DONE, "")
+
+    def _take(self) -> str | None:
+        """Lease the device from farms with this results folder, and lock it against all others on this machine.
+
+        Returns:
+            None, or who has it.
+        """
+        if holder := self._outlook.state.lease(self._id):
+            return holder
+        lock = MachineLock.take(f"device-{self._id}", f"records in {self._outlook.store.root.absolute()}")
+        if isinstance(lock, str):
+            self._outlook.state.release(self._id)
+            return lock
+        self._lock = lock
+        return None
 
     def _todo(self) -> list[Slot]:
         todo = remaining(self._slots, self._outlook.store.finished_slots(self._outlook.campaign.name))
@@ -126,6 +143,8 @@ class DeviceQueue:
             self._tell(Phase.RESTORING, "")
             await self._restore(dict(changed))
         self._outlook.state.release(self._id)
+        if self._lock:
+            self._lock.release()
 
     async def _restore(self, changed: dict[str, str]) -> bool:
         try:

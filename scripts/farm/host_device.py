@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from scripts.farm.device import (
     Progress,
     Remember,
 )
+from scripts.farm.machine_lock import MachineLock, user_folder
 from scripts.farm.outcomes import empty_record, ended_by_farm
 from scripts.host.environment import device_facts, environment
 from scripts.host.identity import harness_build
@@ -84,24 +84,35 @@ class HostDevice:
     async def run(
         self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
-        """See the protocol. The working folder is named by the run, so that a restarted farm finds the old process."""
-        await self.abort(request.run_id)
-        work = _work_folder(request.run_id)
-        work.mkdir(parents=True)
+        """See the protocol. One run at a time, whoever began it; what a dead farm has left is ended first."""
+        lock = MachineLock.take(f"run-{self._identity.device_id}", f"run {request.run_id}")
+        if isinstance(lock, str):
+            raise DeviceError(f"another run is active on {self._identity.device_id}: {lock}", hint="wait for its end")
         try:
-            return await self._run_in(work, request, Path(staged), on_progress, deadline_s)
+            for leftover in self._runs_folder().glob("*"):
+                await self.abort(leftover.name)
+            work = self._runs_folder() / request.run_id
+            work.mkdir(parents=True)
+            try:
+                return await self._run_in(work, request, Path(staged), on_progress, deadline_s)
+            finally:
+                shutil.rmtree(work, ignore_errors=True)
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            lock.release()
 
     async def abort(self, run_id: str) -> None:
         """Kill the process group of a run and remove its folder."""
-        work = _work_folder(run_id)
+        work = self._runs_folder() / run_id
         with contextlib.suppress(FileNotFoundError, ValueError):
             pid = int((work / "pid").read_text())
             if _is_harness(pid, work):
                 _kill_group(pid)
         if work.exists():
             await asyncio.to_thread(shutil.rmtree, work)
+
+    def _runs_folder(self) -> Path:
+        """Of this device, whatever farm began the run: who holds the lock of runs knows that all in it is dead."""
+        return user_folder() / "runs" / self._identity.device_id
 
     async def _run_in(
         self,
@@ -196,10 +207,6 @@ def parse_progress(line: bytes | str) -> Progress | None:
 def host_name() -> str:
     """The id of this machine: its host name, unless several machines or containers share one and a variable tells."""
     return os.environ.get(NAME_VARIABLE) or socket.gethostname()
-
-
-def _work_folder(run_id: str) -> Path:
-    return Path(tempfile.gettempdir()) / f"deepnarrow-host-{os.getuid()}" / run_id
 
 
 def _is_harness(pid: int, work: Path) -> bool:

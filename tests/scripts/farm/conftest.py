@@ -1,5 +1,6 @@
 """What the tests of the farm's logic share."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,14 @@ from scripts.records import RunRecord, read_record
 from tests.scripts.farm.doubles import SMALL
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "record_completed.json"
+
+
+@pytest.fixture(autouse=True)
+def own_machine(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Locks and runs of a test, and of the processes it starts, are apart from everything else on this machine."""
+    folder = tmp_path_factory.mktemp("machine")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
 
 
 @pytest.fixture

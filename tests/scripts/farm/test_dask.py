@@ -15,6 +15,7 @@ import pytest
 
 from models.errors import UserError
 from scripts.farm.dask_options import DaskOptions
+from scripts.farm.machine_lock import user_folder
 from scripts.records import Completed, read_finished_record
 from tests.scripts.farm.test_end_to_end import campaign_file, farm, name_of
 
@@ -65,7 +66,7 @@ def worker(address: str, name: str, folder: Path) -> subprocess.Popen[bytes]:
 def wait_until_running(folder: Path, device: str) -> None:
     """Until a run of this campaign that is no canary has begun on the device."""
     deadline = time.monotonic() + 120
-    places = Path(f"/tmp/deepnarrow-host-{os.getuid()}")
+    places = user_folder() / "runs" / device
     while time.monotonic() < deadline:
         for request in places.glob("*/request.json"):
             try:

@@ -222,6 +222,21 @@ def test_interrupting_keeps_what_is_finished(tiny_artifacts: Path, tmp_path: Pat
     assert len(stored(results)) == 7
 
 
+@pytest.mark.slow
+def test_a_farm_with_another_results_folder_keeps_off(tiny_artifacts: Path, tmp_path: Path) -> None:
+    campaign, results, others = campaign_file(tmp_path, tiny_artifacts), tmp_path / "results", tmp_path / "others"
+    command = [sys.executable, "-m", "scripts.farm", "run", str(campaign), "--results", str(results)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_for_records(results, 1)
+    second = farm("run", campaign, "--results", others)
+    _, errors = process.communicate(timeout=120)
+    assert second.returncode == 1
+    assert f"in use by another farm: process {process.pid}, records in {results}" in second.stderr
+    assert process.returncode == 0, errors
+    assert all(isinstance(record.outcome, Completed) for record in stored(results))
+    assert farm("run", campaign, "--results", others).returncode == 0
+
+
 def wait_for_records(results: Path, count: int) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -164,8 +166,27 @@ def test_a_leased_phone_is_left_alone(tmp_path: Path, campaign: Campaign, subjec
     phone = ScriptedPhone(identity())
     summary, _ = go(tmp_path, campaign, subjects, phone)
     assert phone.calls == []
-    assert "leased by another farm" in summary.stopped["p1"]
+    assert "in use by another farm: process" in summary.stopped["p1"]
     assert not summary.is_complete
+
+
+def test_farms_with_other_results_folders_leave_it_alone_too(
+    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+) -> None:
+    script = (
+        "import sys; from scripts.farm.machine_lock import MachineLock\n"
+        "lock = MachineLock.take('device-p1', 'records in /elsewhere'); print('taken', flush=True); sys.stdin.read()"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert holder.stdout
+    assert holder.stdout.readline() == b"taken\n"
+    phone = ScriptedPhone(identity())
+    summary, _ = go(tmp_path, campaign, subjects, phone)
+    assert phone.calls == []
+    assert summary.stopped["p1"] == f"in use by another farm: process {holder.pid}, records in /elsewhere"
+    holder.kill()
+    holder.communicate()
+    assert go(tmp_path, campaign, subjects, phone)[0].is_complete
 
 
 def test_no_run_begins_after_the_budget(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
