@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,8 @@ from scripts.farm.dask_options import DaskOptions
 from scripts.farm.device import Device, Discovery, DiscoveryOptions, Problem
 from scripts.farm.devices_state import DevicesState
 from scripts.farm.discovery import all_discoveries, find_devices
-from scripts.farm.display import print_json, print_table, say
+from scripts.farm.display import print_json, print_problems, print_table, say
+from scripts.farm.doctor import look_around
 from scripts.farm.exports import ExportFormat, write_export
 from scripts.farm.plan import remaining
 from scripts.farm.progress import make_display
@@ -83,7 +85,7 @@ def devices(adb_server: Server = None, adb_connect: Connect = None, as_json: AsJ
     if as_json:
         print_json(
             {"devices": [{"id": i.device_id, "kind": i.kind, "tags": sorted(i.tags), "os_build": i.facts.os_build}
-                         for i in identities], "problems": [_problem_fields(each) for each in problems]}
+                         for i in identities], "problems": [asdict(each) for each in problems]}
         )  # fmt: skip
         return
     rows = [(i.device_id, i.kind, i.facts.model, f"{i.facts.os} {i.facts.os_version}", ", ".join(sorted(i.tags)))
@@ -103,24 +105,30 @@ def doctor(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong with phones, cables and programs, and what to do about it. Exit code 1 if anything is."""
+    """Say what was looked for and found, what is wrong with it, and what to do. Exit code 1 if anything is wrong.
+
+    No phone at all is nothing wrong: this machine can be measured.
+    """
     state = DevicesState(_existing(results)) if use_again or results.is_dir() else None
     if use_again and state and not state.end_quarantine(use_again):
         raise UserError(
             f"--use-again {use_again}: not one of the devices in quarantine: {', '.join(state.quarantines())}"
         )
-    _, problems = _look(_discovery_options(adb_server, adb_connect, None))
+    options = _discovery_options(adb_server, adb_connect, None)
+    found, problems = _look(options)
+    findings = asyncio.run(look_around(options, found))
     problems += [
         Problem(who=device, what=f"in quarantine {reason}",
                 what_to_do=f"look at the device, then: python -m scripts.farm doctor --use-again {device}")
         for device, reason in (state.quarantines() if state else {}).items()
     ]  # fmt: skip
     if as_json:
-        print_json({"problems": [_problem_fields(each) for each in problems]})
-    elif problems:
-        print_table(("who", "what is wrong", "what to do"), [(p.who, p.what, p.what_to_do) for p in problems])
+        print_json({"found": {each.what: each.found for each in findings},
+                    "problems": [asdict(each) for each in problems]})  # fmt: skip
     else:
-        print("nothing is wrong")
+        print_table(("looked for", "found"), [(each.what, each.found) for each in findings])
+        print()
+        print_problems(problems)
     if problems:
         raise typer.Exit(EXIT_INCOMPLETE)
 
@@ -273,10 +281,6 @@ def _existing(results: Path) -> Path:
     if not results.is_dir():
         raise UserError(f"--results {results}: no such folder; `run` and `quick` make one")
     return results
-
-
-def _problem_fields(problem: Problem) -> dict[str, str]:
-    return {"who": problem.who, "what": problem.what, "what_to_do": problem.what_to_do}
 
 
 def main() -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from scripts.farm.device import Problem
+
 MIN_WIDTH = 240
 
 
@@ -32,3 +34,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
         table.add_row(*("-" if cell is None else str(cell) for cell in row))
     width = None if sys.stdout.isatty() else max(MIN_WIDTH, shutil.get_terminal_size().columns)
     Console(width=width, markup=False, highlight=False).print(table)
+
+
+def print_problems(problems: Sequence[Problem]) -> None:
+    """What is wrong and what to do about it, or that nothing is."""
+    if not problems:
+        print("no fault found")
+        return
+    print_table(("who", "what is wrong", "what to do"), [(each.who, each.what, each.what_to_do) for each in problems])

@@ -183,6 +183,17 @@ def sustained_harnesses(folder: Path) -> list[int]:
     return found
 
 
+def test_doctor_says_what_it_looked_for(tmp_path: Path) -> None:
+    told = json.loads(farm("doctor", "--json", "--results", tmp_path / "none").stdout)["found"]
+    assert "Android Debug Bridge version" in told["adb"]
+    assert "cores" in told["this machine"]
+    assert {"adb server", "Android devices", "iPhone tool"} <= told.keys()
+    gone = farm("doctor", "--adb-server", "127.0.0.1:9", "--results", tmp_path / "none")
+    assert gone.returncode == 1
+    assert "does not answer at 127.0.0.1:9" in gone.stdout
+    assert "adb start-server" in gone.stdout
+
+
 def test_bad_input_is_one_line_and_exit_code_2(tiny_artifacts: Path, tmp_path: Path) -> None:
     campaign = campaign_file(tmp_path, tiny_artifacts)
     bad = tmp_path / "bad.toml"
