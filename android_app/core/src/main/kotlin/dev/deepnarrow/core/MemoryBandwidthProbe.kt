@@ -59,7 +59,7 @@ class MemoryBandwidthProbe(private val memory: ProbeMemorySource, private val gr
         val workers = List(numThreads) { k ->
             val from = (buffer.longs.toLong() * k / numThreads).toInt()
             val until = (buffer.longs.toLong() * (k + 1) / numThreads).toInt()
-            val worker = thread(name = "bandwidth-$k", isDaemon = true, start = false) {
+            thread(name = "bandwidth-$k", isDaemon = true, start = false) {
                 for (round in 0 until rounds) {
                     barrier.await()
                     starts[k][round] = System.nanoTime()
@@ -67,7 +67,12 @@ class MemoryBandwidthProbe(private val memory: ProbeMemorySource, private val gr
                     ends[k][round] = System.nanoTime()
                 }
             }
-            worker.apply { setUncaughtExceptionHandler { _, error -> failure.compareAndSet(null, error); barrier.reset() } }
+        }
+        for (worker in workers) {
+            worker.setUncaughtExceptionHandler { _, error ->
+                failure.compareAndSet(null, error)
+                workers.forEach { it.interrupt() } // Those at the barrier wait in vain, now or later.
+            }
         }
         workers.forEach { it.start() }
         workers.forEach { it.join() }

@@ -53,11 +53,22 @@ class RunProtocol(
         val start = clock.monotonicNs()
         val runtime = subject.engine.load(subject.artifact, subject.loadOptions())
         val loaded = clock.monotonicNs()
-        runtime.write(0L, 0)
-        runtime.forward()
+        callOnce(runtime)
         val called = clock.monotonicNs()
         journal.note { copy(load = Load(loaded - start, called - loaded), observed = runtime.observed) }
         return runtime
+    }
+
+    /** A model that cannot be called is closed at once. */
+    private fun callOnce(runtime: LlmRuntime) {
+        var called = false
+        try {
+            runtime.write(0L, 0)
+            runtime.forward()
+            called = true
+        } finally {
+            if (!called) runtime.close()
+        }
     }
 
     private fun finish(journal: Journal, before: Clocks) {
