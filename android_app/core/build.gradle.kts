@@ -13,6 +13,7 @@ dependencies {
     compileOnly(libs.onnxruntime.jvm)
     testImplementation(libs.onnxruntime.jvm)
     testImplementation(libs.junit.jupiter)
+    testImplementation(libs.json.schema.validator)
     testRuntimeOnly(libs.junit.launcher)
 }
 

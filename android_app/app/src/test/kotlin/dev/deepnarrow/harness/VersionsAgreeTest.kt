@@ -21,6 +21,7 @@ class VersionsAgreeTest {
         val pairs = mapOf(
             "kotlin" to "kotlin.version", "serialization" to "serialization.version", "onnxruntime" to "onnxruntime.version",
             "junit" to "junit.version", "junit4" to "junit4.version", "robolectric" to "robolectric.version",
+            "json-schema-validator" to "json-schema-validator.version",
             "minSdk" to "android.minSdk", "targetSdk" to "android.targetSdk", "versionCode" to "android.versionCode",
         )
         assertAll(pairs.map { (key, property) -> Executable { assertEquals(toml.getValue(key), pom[property], "$key / $property") } })
