@@ -20,6 +20,7 @@ from scripts.testing.phone_state import MEDIA_DIR, MODEL_DIR, PACKAGE, PhoneStat
 
 COMPONENT = f"{PACKAGE}/.HarnessInstrumentation"
 RESULT_OK, RESULT_CANCELED = -1, 0
+BAD_INPUT = 2  # the harness's exit code
 _FLAGS_WITH_VALUE = ("--user", "--abi", "-p")
 # A heap for JSON and buffers; the model lies outside it.
 JAVA = ("java", "-Xmx512m", "-XX:+UseSerialGC", "-jar")
@@ -153,9 +154,9 @@ class ActivityCommands:
             self._restart()
 
     def _tell_end(self, io: ShellIo, code: int, last: Mapping[str, object], errors: Path) -> int:
-        if code < 0:
+        if code != BAD_INPUT and "record" not in last:
             return _result(io, {"shortMsg": "Process crashed."}, RESULT_CANCELED)
-        if code == 2 or "record" not in last:
+        if code == BAD_INPUT:
             text = errors.read_text(errors="replace").strip().splitlines()
             return _result(io, {"message": (text or ["the harness said nothing"])[-1]}, RESULT_CANCELED)
         record = Path(str(last["record"]))
