@@ -60,7 +60,12 @@ def audit_budgets(
     Raises:
         UserError: under some budget no shape of that depth exists.
     """
-    verdicts = tuple(_verdict(fit, row, storage, context) for row in audit(deep, wide_layers, storage))
+    return judge_budgets(fit, audit(deep, wide_layers, storage), storage, context)
+
+
+def judge_budgets(fit: PriceFit, rows: Sequence[AuditRow], storage: Storage, context: int = 512) -> BudgetAudit:
+    """The same for arms that `models.audit.audit` matched before; the search for them does not depend on the fit."""
+    verdicts = tuple(_verdict(fit, row, storage, context) for row in rows)
     return BudgetAudit(context=context, verdicts=verdicts, warning=_warning(verdicts))
 
 

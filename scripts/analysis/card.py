@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -122,6 +123,7 @@ def _gaps(fit: PriceFit, target: TargetName, fitted: Scheme) -> Iterator[DepthGa
                     yield depth_gap(fit, pair.name, *arms, scheme, scheme is not fitted)
 
 
+@cache
 def _arms(pair: Pair, target: TargetName, scheme: Scheme, context: int) -> tuple[Workload, Workload] | None:
     shapes: Sequence[object] = (pair.deep, pair.wide)
     if not all(isinstance(shape, TransformerShape) for shape in shapes):

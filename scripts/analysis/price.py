@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.errors import UserError
+from scripts.analysis.batched_fit import solve_many
 from scripts.analysis.identifiability import refuse
 from scripts.analysis.price_fit import (
     DOMINANT_SHARE,
@@ -98,18 +99,20 @@ class _Data:
         return found
 
     def bootstrap(self, seed: int) -> np.ndarray:
-        """Runs resampled within shapes; a run keeps all its contexts."""
-        random, everything = np.random.default_rng(seed), np.arange(len(self.workloads))
-        return np.array([self.solve(everything, self._resampled(random)) for _ in range(RESAMPLES)])
+        """[resamples, terms]: runs resampled within shapes; a run keeps all its contexts."""
+        return solve_many(self.design, self._resampled(np.random.default_rng(seed)), self.sigma, self.robust)
 
     def _resampled(self, random: np.random.Generator) -> np.ndarray:
-        chosen = {name: random.random(4096) for name in self.names}
-        times = self.times.copy()
-        for row, observation in enumerate(self.observations):
+        """[resamples, observations]: the median of as many runs as there are, drawn with replacement."""
+        most = max(len(each.run_ns) for each in self.observations)
+        chosen = {name: random.random((RESAMPLES, most)) for name in self.names}
+        times = np.tile(self.times, (RESAMPLES, 1))
+        for column, observation in enumerate(self.observations):
             runs = np.array(observation.run_ns)
-            picked = runs[(chosen[observation.workload.name][: len(runs)] * len(runs)).astype(int)]
-            if not np.isnan(picked).all():
-                times[row] = np.nanmedian(picked)
+            picked = runs[(chosen[observation.workload.name][:, : len(runs)] * len(runs)).astype(int)]
+            known = ~np.isnan(picked).all(axis=1)
+            middle = np.nanmedian if np.isnan(runs).any() else np.median
+            times[known, column] = middle(picked[known], axis=1)
         return times
 
 

@@ -183,7 +183,8 @@ class PriceFit:
 
     def shares(self, load: Workload) -> dict[Term, float]:
         """ns of each term for a workload."""
-        return {term: load.amount(term) * self.coefficient(term).value for term in Term}
+        known = dict(zip(self.terms, self.coefficients, strict=True))
+        return {term: load.amount(term) * known.get(term, 0.0) for term in Term}
 
     def extrapolates(self, load: Workload) -> list[Term]:
         """Terms whose amount lies outside the shapes that were fitted."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from export.targets.base import ExportSpec
+from export.quantization import Scheme
+from export.targets.base import ExportSpec, TargetName
 from export.targets.registry import get_target
 from models.shape import TransformerShape
 from models.storage import Storage
@@ -124,8 +126,14 @@ def observations(cells: Sequence[Cell], correct_rounds: bool = True) -> list[Obs
 
 def storage_of(setup: Setup) -> Storage:
     """How the setup's target stores weights under its scheme."""
+    return storage_for(setup.target, setup.scheme)
+
+
+@cache
+def storage_for(target: TargetName, scheme: Scheme) -> Storage:
+    """How the target stores weights under the scheme."""
     reference = next(iter(SWEEP.values()))
-    return get_target(setup.target).storage(ExportSpec(shape=reference, scheme=setup.scheme))
+    return get_target(target).storage(ExportSpec(shape=reference, scheme=scheme))
 
 
 def _setup_price(setup: Setup, cells: Sequence[Cell], cache_bytes: float | None) -> SetupPrice:

@@ -1,16 +1,21 @@
 """What measured differences are made of, and whether the winner depends on what "the same budget" means."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 
+from export.quantization import Scheme
+from export.targets.base import TargetName
+from models.audit import AuditRow
+from models.audit import audit as match_budgets
 from models.errors import UserError
 from models.shape import TransformerShape
-from scripts.analysis.budget import BudgetVerdict, audit_budgets
+from scripts.analysis.budget import BudgetVerdict, judge_budgets
 from scripts.analysis.cells import Setup
 from scripts.analysis.explain import Explanation, size_share
 from scripts.analysis.pair_explanations import explanations, measured_amounts
 from scripts.analysis.pair_verdicts import PairVerdict
 from scripts.analysis.price import PriceFit
-from scripts.analysis.sweep_price import SetupPrice, storage_of
+from scripts.analysis.sweep_price import SetupPrice, storage_for, storage_of
 from scripts.report.blocks import Block, Card, Column, Row, Table
 from scripts.report.evidence import Evidence
 from scripts.report.setups import SetupView
@@ -69,7 +74,8 @@ def _audit(row: PairVerdict, fit: PriceFit, view: SetupView) -> list[Block]:
         return []
     title = f"{row.pair}: would another meaning of “the same budget” change the winner?"
     try:
-        audit = audit_budgets(fit, deep, wide.num_layers, storage_of(row.setup), AUDIT_CONTEXT)
+        matched = _matched(deep, wide.num_layers, row.setup.target, row.setup.scheme)
+        audit = judge_budgets(fit, matched, storage_of(row.setup), AUDIT_CONTEXT)
     except UserError as error:
         return [Card(title, (f"No audit: {error}.",), view)]
     words = f"Yes, {audit.warning}." if audit.warning else f"No: {audit.verdicts[0].winner} under all of them."
@@ -87,6 +93,12 @@ def _audit(row: PairVerdict, fit: PriceFit, view: SetupView) -> list[Block]:
         [_budget_row(each) for each in audit.verdicts],
     )
     return [Card(title, (words,), view, tables=(table,))]
+
+
+@cache
+def _matched(deep: TransformerShape, wide_layers: int, target: TargetName, scheme: Scheme) -> tuple[AuditRow, ...]:
+    """Every device asks for the same arms."""
+    return tuple(match_budgets(deep, wide_layers, storage_for(target, scheme)))
 
 
 def _budget_row(each: BudgetVerdict) -> Row:

@@ -45,10 +45,18 @@ def context_of(depth: int, cell: Cell) -> float:
 
 
 def _points(common: dict[str, str | int], steps: Array) -> Iterator[DataRow]:
-    for group in np.array_split(np.arange(steps.shape[1]), min(MAX_POINTS, steps.shape[1])):
-        of_runs = np.median(steps[:, group], axis=1)
-        numbers = _three(float(np.median(of_runs)), float(of_runs.min()), float(of_runs.max()))
-        yield {**common, "step": round(float(group.mean()) + 1, 1), **numbers}
+    count = min(MAX_POINTS, steps.shape[1])
+    # As in `numpy.array_split`: the first groups take one step more.
+    ends = np.cumsum([len(group) for group in np.array_split(np.arange(steps.shape[1]), count)])
+    starts = np.concatenate([[0], ends[:-1]])
+    if len(set(ends - starts)) == 1:
+        of_runs = np.median(steps.reshape(len(steps), count, -1), axis=2)
+    else:
+        of_runs = np.stack([np.median(steps[:, a:b], axis=1) for a, b in zip(starts, ends, strict=True)], axis=1)
+    middle, low, high = np.median(of_runs, axis=0), of_runs.min(axis=0), of_runs.max(axis=0)
+    for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        numbers = _three(middle[index], low[index], high[index])
+        yield {**common, "step": round(float(start + end - 1) / 2 + 1, 1), **numbers}
 
 
 def _steps(evidence: Evidence) -> Iterator[tuple[Cell, int, Array]]:

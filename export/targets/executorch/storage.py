@@ -1,10 +1,8 @@
 """What this target stores under a scheme, and how many bytes a file has. Needs no SDK."""
 
 import numpy as np
-import torch
 
 from export.quantization import Scheme, formats
-from export.quantizers import quantize
 from export.targets.base import ExportSpec, StoredTensor
 from models.shape import MlpShape
 from models.storage import Storage, WeightFormat
@@ -33,6 +31,11 @@ def stored(weight: np.ndarray, form: WeightFormat) -> StoredTensor:
     """`weight` in the form in which this target stores it."""
     if not form.quantized:
         return weight
+    # Here, since sizes are asked for by reports, which need no torch.
+    import torch
+
+    from export.quantizers import quantize
+
     return quantize(weight, form, torch.bfloat16 if form.scale_bits == 16 else torch.float32)
 
 
