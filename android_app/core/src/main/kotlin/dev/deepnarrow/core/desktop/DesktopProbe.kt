@@ -99,8 +99,10 @@ class DesktopProbe(
         return (busy - own[11].toLong() - own[12].toLong()) * NS_PER_TICK
     }
 
-    /** Linux starts VmHWM anew when 5 is written there. */
+    /** The probe's buffers are garbage by now, which only a collection returns; Linux starts VmHWM anew when 5 is written there. */
     override fun resetPeakMemory() {
+        System.gc()
+        DesktopClock.sleep(CLEANER_MS)
         try {
             File("/proc/self/clear_refs").writeText("5")
         } catch (_: IOException) {
@@ -112,6 +114,9 @@ class DesktopProbe(
         proc.text("proc/cpuinfo")?.lineSequence()?.firstOrNull { it.startsWith("model name") }?.substringAfter(':')?.trim()
 
     private companion object {
+        /** The virtual machine frees direct buffers on a thread of its own, soon after the collection. */
+        const val CLEANER_MS = 100L
+
         const val NS_PER_TICK = 10_000_000L
     }
 }
