@@ -1,123 +1,174 @@
-"""What the farm itself costs, and how fast the store is: `python -m scripts.bench.farm overhead|store`.
+"""What the farm itself costs: `python -m scripts.bench.farm overhead|stage|kill|store|scheduler`.
 
-`overhead` runs a campaign on scripted devices, whose runs take a fixed time and measure nothing: what is left is the
-scheduler's. Its records are thrown away. The same campaign on fake phones is in `scripts.testing`.
+`overhead`, `stage` and `kill` use fake phones: processes that the real adb talks to, whose harness is the desktop build
+of the Android one and really runs models. `scheduler` uses devices that only wait.
 """
 
 import asyncio
 import resource
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from export.manifest import MANIFEST_FILE, Manifest, sha256
+from export.manifest import find_artifacts
+from models.errors import UserError
+from scripts.bench.fake_rack import fake_rack
+from scripts.bench.farm_kill import kill_and_finish
+from scripts.bench.farm_stage import StageTimes, padded_artifact, time_staging
+from scripts.bench.idle_device import IdleDevice
 from scripts.bench.machine import this_machine
-from scripts.bench.spread import spread
-from scripts.farm.campaign import Campaign
-from scripts.farm.device import DeviceIdentity, DeviceState, Progress, Remember
+from scripts.bench.spread import paired_speed, spread
+from scripts.bench.timed_device import TimedDevice
+from scripts.farm.adb import AdbDevice, AdbDiscovery
+from scripts.farm.adb_link import AdbLink
+from scripts.farm.adb_server import own_server
+from scripts.farm.campaign import Campaign, read_campaign
+from scripts.farm.device import Device
 from scripts.farm.devices_state import DevicesState
-from scripts.farm.outcomes import empty_record
-from scripts.farm.plan import find_subjects, plan_device
+from scripts.farm.discovery import find_devices
+from scripts.farm.plan import Slot, find_subjects, plan_device
 from scripts.farm.scheduler import run_campaign
 from scripts.farm.store import Store
-from scripts.host.environment import device_facts
-from scripts.records import (
-    Completed,
-    DecodeSamples,
-    Failed,
-    FailureKind,
-    RunRecord,
-    RunRequest,
-    Stage,
-    artifact_facts,
-)
+from scripts.records import RunRecord
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Measure the farm's own cost on this machine.")
-Artifacts = Annotated[Path, typer.Option("--artifacts", help="A folder with the pair `tiny` for ONNX.")]
+EXIT_FAILED, EXIT_USAGE = 1, 2
 
-
-class IdleDevice:
-    """A `Device` whose runs wait for `run_s` seconds; counts the time that was spent in it."""
-
-    def __init__(self, number: int, run_s: float) -> None:
-        self.identity = DeviceIdentity(device_id=f"idle-{number}", facts=device_facts())
-        self._run_s, self._manifest, self._hash = run_s, None, ""
-        self.busy_s = 0.0
-
-    async def prepare(self, remember: Remember) -> None:
-        """Change one setting."""
-        remember("setting", "old")
-
-    async def restore(self, prior: Mapping[str, str]) -> None:
-        """Nothing to do."""
-
-    async def state(self) -> DeviceState:
-        """Cool."""
-        return DeviceState(battery_celsius=25.0)
-
-    async def install(self) -> str:
-        """Nothing to do."""
-        return "idle"
-
-    async def stage(self, folder: Path, manifest: Manifest) -> str:
-        """Remember what is run."""
-        if self._manifest is not manifest:
-            self._manifest, self._hash = manifest, sha256(folder / MANIFEST_FILE)
-        return str(folder)
-
-    async def run(
-        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
-    ) -> RunRecord:
-        """Wait, and give a record of the size of a real one."""
-        start = time.perf_counter()
-        for done in range(10):
-            on_progress(Progress(Stage.DECODE, done, 10))
-            await asyncio.sleep(self._run_s / 10)
-        self.busy_s += time.perf_counter() - start
-        assert self._manifest is not None
-        shell = Failed(stage=Stage.LOAD, failure=FailureKind.LOAD, message="")
-        record = empty_record(request, shell, self.identity.facts, artifact_facts(self._manifest, self._hash))
-        steps = tuple(range(1, request.protocol.decode_steps + 1))
-        decode = tuple(DecodeSamples(depth=d, forward_ns=steps, step_ns=steps) for d in request.protocol.depths)
-        return record.model_copy(update={"outcome": Completed(), "decode": decode})
-
-    async def abort(self, run_id: str) -> None:
-        """Nothing to do."""
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+    help="Measure the farm's own cost on this machine. Close everything else first.",
+)  # fmt: skip
+Artifacts = Annotated[Path, typer.Option("--artifacts", help="A folder with the pair `tiny` for ONNX at int4.")]
+Jar = Annotated[Path, typer.Option("--jar", help="Desktop build of the Android harness.")]
+JavaOptions = Annotated[
+    str, typer.Option("--java-options", help="For the phones' JVMs, such as -XX:TieredStopAtLevel=1 to start faster.")
+]
+ARTIFACTS = Path("artifacts")
+JAR = Path("android_app/core/target/deepnarrow-harness.jar")
 
 
 @app.command("overhead")
 def overhead(
-    artifacts: Artifacts = Path("artifacts"),
+    artifacts: Artifacts = ARTIFACTS,
+    jar: Jar = JAR,
+    phones: Annotated[int, typer.Option("--phones", min=1)] = 16,
+    runs: Annotated[int, typer.Option("--runs", min=2, help="Runs on each phone, canary apart.")] = 20,
+    java_options: JavaOptions = "",
+) -> None:
+    """Time that a run on a fake phone costs beyond what the phone does, and the memory of the farm."""
+    print(this_machine().summary())
+    with tempfile.TemporaryDirectory() as name, fake_rack(Path(name), phones, jar, java_options) as rack:
+        campaign = read_campaign(rack.campaign_file(artifacts, runs))
+        asyncio.run(_overhead(campaign, phones, Path(name) / "results"))
+
+
+async def _overhead(campaign: Campaign, count: int, root: Path) -> None:
+    devices = await _phones(campaign, count)
+    await _report_overhead(campaign, [TimedDevice(device) for device in devices], root)
+
+
+async def _phones(campaign: Campaign, count: int) -> list[Device]:
+    devices, problems = await find_devices([AdbDiscovery(campaign.discovery_options())])
+    if len(devices) != count:
+        told = "; ".join(f"{each.who}: {each.what}" for each in problems)
+        raise UserError(f"{len(devices)} of {count} fake phones were found: {told}")
+    return devices
+
+
+async def _report_overhead(campaign: Campaign, devices: Sequence[TimedDevice], root: Path) -> None:
+    subjects = find_subjects(campaign)
+    queues: list[tuple[Device, list[Slot]]] = [
+        (device, plan_device(campaign, subjects, device.identity)) for device in devices
+    ]
+    state, start, cpu = DevicesState(root), time.perf_counter(), time.process_time()
+    with Store(root) as store:
+        summary = await run_campaign(campaign, queues, store, state, lambda event: None)
+        elapsed, cpu = time.perf_counter() - start, time.process_time() - cpu
+        (row,) = store.index.query("SELECT COUNT(*) AS rows, COUNT(DISTINCT slot_id) AS slots FROM run")
+    state.close()
+    gaps = len(queues[0][1]) - 1  # after the last run nothing is timed
+    per_run = [device.overhead_s / gaps * 1e3 for device in devices]
+    print(f"{summary.completed} of {summary.planned} runs completed in {elapsed:.1f} s, "
+          f"{summary.planned - row['slots']} lost, {row['rows'] - row['slots']} twice")  # fmt: skip
+    print(f"overhead per run in ms, over devices: {spread(per_run):.1f}")
+    print(f"processor time of the farm per run: {cpu / summary.planned * 1e3:.1f} ms")
+    print(f"peak memory of the farm: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+    if summary.completed != row["rows"] or not summary.is_complete:
+        raise UserError(f"not every run completed once: {summary}")
+
+
+@app.command("scheduler")
+def scheduler(
+    artifacts: Artifacts = ARTIFACTS,
     devices: Annotated[int, typer.Option("--devices", min=1)] = 16,
     runs: Annotated[int, typer.Option("--runs", min=2, help="Runs on each device, canary apart.")] = 20,
     run_s: Annotated[float, typer.Option("--run-s", help="Seconds of a run.")] = 0.5,
 ) -> None:
-    """Time that a run costs beyond its own: planning, gates, leases, events and the store."""
+    """The same with devices that only wait: planning, gates, leases, events and the store, without adb."""
     print(this_machine().summary())
     campaign = Campaign.model_validate(
-        {"name": "overhead", "artifacts_folder": artifacts, "pairs": ["tiny"], "targets": ["onnx"],
+        {"name": "scheduler", "artifacts_folder": artifacts, "pairs": ["tiny"], "targets": ["onnx"],
          "devices": [["kind:host"]], "repetitions": runs // 2}
     )  # fmt: skip
-    subjects = find_subjects(campaign)
-    idle = [IdleDevice(number, run_s) for number in range(devices)]
-    queues = [(device, plan_device(campaign, subjects, device.identity)) for device in idle]
-    with tempfile.TemporaryDirectory() as folder:
-        state, start = DevicesState(Path(folder)), time.perf_counter()
-        with Store(Path(folder)) as store:
-            summary = asyncio.run(run_campaign(campaign, queues, store, state, lambda event: None))
-            elapsed = time.perf_counter() - start
-            (row,) = store.index.query("SELECT COUNT(*) AS rows, COUNT(DISTINCT slot_id) AS slots FROM run")
-        state.close()
-    per_run = [(elapsed - device.busy_s) / len(queues[0][1]) * 1e3 for device in idle]
-    assert summary.planned == row["rows"] == row["slots"], "a run was lost or doubled"
-    print(f"{summary.completed} of {summary.planned} runs, none lost, none twice, {elapsed:.1f} s")
-    print(f"overhead per run in ms, over devices: {spread(per_run):.1f}")
-    print(f"peak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    idle = [TimedDevice(IdleDevice(number, run_s)) for number in range(devices)]
+    with tempfile.TemporaryDirectory() as name:
+        asyncio.run(_report_overhead(campaign, idle, Path(name)))
+
+
+@app.command("stage")
+def stage(
+    artifacts: Artifacts = ARTIFACTS,
+    jar: Jar = JAR,
+    megabytes: Annotated[int, typer.Option("--megabytes", min=1, help="Size of the model file.")] = 200,
+    rounds: Annotated[int, typer.Option("--rounds", min=1)] = 5,
+) -> None:
+    """Bring an artifact to a fake phone through the farm and by plain `adb push`, in turn."""
+    print(this_machine().summary())
+    found = [folder for folder, each in find_artifacts(artifacts)[0].items() if each.pair == "tiny"]
+    if not found:
+        raise UserError(f"--artifacts {artifacts}: no artifact of tiny; python -m export all --pair tiny --out DIR")
+    with tempfile.TemporaryDirectory() as name, fake_rack(Path(name), 1, jar, "") as rack:
+        folder, manifest = padded_artifact(sorted(found)[0], Path(name) / "padded", megabytes)
+        campaign = read_campaign(rack.campaign_file(artifacts, 2))
+
+        async def measure() -> StageTimes:
+            (device,) = await _phones(campaign, 1)
+            assert isinstance(device, AdbDevice)
+            link = AdbLink(own_server(), rack.addresses[0])
+            return await time_staging(device, link, folder, manifest, rounds)
+
+        times = asyncio.run(measure())
+    print(f"plain adb push of {megabytes} MB: {spread(times.plain_s.values()):.2f} s")
+    print(f"staged by the farm, hashes checked: {spread(times.staged_s.values()):.2f} s")
+    print(f"speed of staging over plain push: {paired_speed(times.staged_s, times.plain_s):.2f}")
+    print(f"staged again: {spread(each * 1e3 for each in times.again_s.values()):.0f} ms")
+
+
+@app.command("kill")
+def kill(
+    artifacts: Artifacts = ARTIFACTS,
+    jar: Jar = JAR,
+    phones: Annotated[int, typer.Option("--phones", min=1)] = 2,
+    runs: Annotated[int, typer.Option("--runs", min=2, help="Runs on each phone, canary apart.")] = 20,
+    kills: Annotated[int, typer.Option("--kills", min=1)] = 20,
+    longest_s: Annotated[float, typer.Option("--longest-s", min=0.5, help="Latest moment of a kill.")] = 8.0,
+    seed: Annotated[int, typer.Option("--seed", help="Of the moments.")] = 0,
+    java_options: JavaOptions = "",
+) -> None:
+    """`kill -9` of a farm at random moments, then a restart: every planned run must have one record, no more."""
+    print(this_machine().summary())
+    with tempfile.TemporaryDirectory() as name, fake_rack(Path(name), phones, jar, java_options) as rack:
+        campaign = rack.campaign_file(artifacts, runs)
+        count = kill_and_finish(campaign, Path(name) / "results", kills, longest_s, seed)
+    print(f"{count.kills} of {kills} kills hit a farm at work; {count.planned} runs planned, {count.lost} lost, "
+          f"{count.doubled} twice, {count.failed_attempts} failed attempts repeated")  # fmt: skip
+    if count.lost or count.doubled:
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command("store")
@@ -144,5 +195,14 @@ def store_inserts(
     print(f"95th percentile {statistics.quantiles(times_ms, n=20)[-1]:.2f} ms; reindex {rows_ms[0]:.2f} ms per record")
 
 
+def main() -> None:
+    """Run a command; what a person can act on ends as one line and an exit code."""
+    try:
+        app(prog_name="python -m scripts.bench.farm")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(EXIT_USAGE)
+
+
 if __name__ == "__main__":
-    app()
+    main()
