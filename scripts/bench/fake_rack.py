@@ -64,8 +64,17 @@ class Rack:
 
 
 @contextlib.contextmanager
-def fake_rack(folder: Path, count: int, jar: Path, java_options: str) -> Generator[Rack]:
+def fake_rack(
+    folder: Path, count: int, jar: Path, *, java_options: str = "", link_bytes_per_s: int | None = None
+) -> Generator[Rack]:  # fmt: skip
     """Start phones and an adb server on free ports; both are ended with the block.
+
+    Args:
+        folder: for everything that the phones and the server keep.
+        count: number of phones.
+        jar: desktop build of the Android harness.
+        java_options: for the JVM of every run.
+        link_bytes_per_s: towards each phone; None for what the loopback device gives.
 
     Raises:
         UserError: the harness is not built, or a phone does not start.
@@ -80,6 +89,7 @@ def fake_rack(folder: Path, count: int, jar: Path, java_options: str) -> Generat
         sys.executable, "-m", "scripts.testing.fake_phone", "--root", str(folder / "phones"), "--harness-jar", str(jar),
         "--port", str(_free_ports(count)), "--count", str(count), "--personality", str(personality),
     ]  # fmt: skip
+    command += [] if link_bytes_per_s is None else ["--fault", f"slow-link={link_bytes_per_s}"]
     environment = {**os.environ, "JDK_JAVA_OPTIONS": java_options}
     phones = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
     try:

@@ -62,7 +62,7 @@ def overhead(
 ) -> None:
     """Time that a run on a fake phone costs beyond what the phone does, and the memory of the farm."""
     print(this_machine().summary())
-    with tempfile.TemporaryDirectory() as name, fake_rack(Path(name), phones, jar, java_options) as rack:
+    with tempfile.TemporaryDirectory() as name, fake_rack(Path(name), phones, jar, java_options=java_options) as rack:
         campaign = read_campaign(rack.campaign_file(artifacts, runs))
         asyncio.run(_overhead(campaign, phones, Path(name) / "results"))
 
@@ -126,13 +126,19 @@ def stage(
     jar: Jar = JAR,
     megabytes: Annotated[int, typer.Option("--megabytes", min=1, help="Size of the model file.")] = 200,
     rounds: Annotated[int, typer.Option("--rounds", min=1)] = 5,
+    link_mb_s: Annotated[
+        int, typer.Option("--link-mb-s", min=0, help="Speed of the cable in MB/s, 40 as USB 2 gives; 0: loopback.")
+    ] = 40,
 ) -> None:
     """Bring an artifact to a fake phone through the farm and by plain `adb push`, in turn."""
     print(this_machine().summary())
     found = [folder for folder, each in find_artifacts(artifacts)[0].items() if each.pair == "tiny"]
     if not found:
         raise UserError(f"--artifacts {artifacts}: no artifact of tiny; python -m export all --pair tiny --out DIR")
-    with tempfile.TemporaryDirectory() as name, fake_rack(Path(name), 1, jar, "") as rack:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        fake_rack(Path(name), 1, jar, link_bytes_per_s=link_mb_s * 1_000_000 or None) as rack,
+    ):
         folder, manifest = padded_artifact(sorted(found)[0], Path(name) / "padded", megabytes)
         campaign = read_campaign(rack.campaign_file(artifacts, 2))
 
@@ -143,7 +149,8 @@ def stage(
             return await time_staging(device, link, folder, manifest, rounds)
 
         times = asyncio.run(measure())
-    print(f"plain adb push of {megabytes} MB: {spread(times.plain_s.values()):.2f} s")
+    link = f"a link of {link_mb_s} MB/s" if link_mb_s else "the loopback device"
+    print(f"plain adb push of {megabytes} MB over {link}: {spread(times.plain_s.values()):.2f} s")
     print(f"staged by the farm, hashes checked: {spread(times.staged_s.values()):.2f} s")
     print(f"speed of staging over plain push: {paired_speed(times.staged_s, times.plain_s):.2f}")
     print(f"staged again: {spread(each * 1e3 for each in times.again_s.values()):.0f} ms")
@@ -162,7 +169,7 @@ def kill(
 ) -> None:
     """`kill -9` of a farm at random moments, then a restart: every planned run must have one record, no more."""
     print(this_machine().summary())
-    with tempfile.TemporaryDirectory() as name, fake_rack(Path(name), phones, jar, java_options) as rack:
+    with tempfile.TemporaryDirectory() as name, fake_rack(Path(name), phones, jar, java_options=java_options) as rack:
         campaign = rack.campaign_file(artifacts, runs)
         count = kill_and_finish(campaign, Path(name) / "results", kills, longest_s, seed)
     print(f"{count.kills} of {kills} kills hit a farm at work; {count.planned} runs planned, {count.lost} lost, "

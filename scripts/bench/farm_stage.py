@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.manifest import MANIFEST_FILE, Manifest, read_manifest, sha256
+from export.manifest import MANIFEST_FILE, FileKind, Manifest, read_manifest, sha256
 from models.errors import UserError
 from scripts.farm.adb import AdbDevice
 from scripts.farm.adb_link import AdbLink
@@ -31,7 +31,7 @@ def padded_artifact(source: Path, folder: Path, megabytes: int) -> tuple[Path, M
     """A copy of an artifact whose model file is random bytes of the given size; it is for sending only."""
     shutil.copytree(source, folder)
     manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    entry = next(each for each in manifest["files"] if each["path"] in manifest["model_files"])
+    entry = next(each for each in manifest["files"] if each["kind"] == FileKind.MODEL)
     with (folder / entry["path"]).open("wb") as file:
         for _ in range(megabytes * 1_000_000 // _CHUNK_BYTES):
             file.write(os.urandom(_CHUNK_BYTES))
