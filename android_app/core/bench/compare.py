@@ -1,8 +1,8 @@
 """The JVM harness beside Python's ONNX Runtime on the same artifacts, and its bandwidth probe beside a loop in C.
 
 Every round starts a fresh process of each, in an order that is turned round from one round to the next, with the same
-request: 64-token prompt, 128 decode steps at depths 0 and 512. Prints tables and, as the very last line, one JSON document.
-From the root of the repository, after `mvn -B -q -f android_app/pom.xml -pl core -am package -DskipTests`:
+request: 64-token prompt, 128 decode steps at depths 0 and 512. Prints tables and, as the very last line, one JSON
+document. From the root of the repository, after `mvn -B -q -f android_app/pom.xml -pl core -am package -DskipTests`:
 
     .venv/bin/python android_app/core/bench/compare.py --rounds 10
     .venv/bin/python android_app/core/bench/compare.py --rounds 1 --artifact artifacts/tiny/deep-8x64/onnx-int4

@@ -51,6 +51,14 @@ class DesktopMainTest {
         assertTrue("num_threads 4096" in last.getValue("message").jsonPrimitive.content)
     }
 
+    @Test
+    fun `help and version end with 0`() {
+        val help = HarnessProcess.run("--help")
+        assertEquals(0 to "", help.code to help.err)
+        assertTrue(listOf("--artifact", "--request", "--out", "--device-json").all { option -> help.out.any { option in it } })
+        assertTrue(HarnessProcess.run("--version").out.single().matches(Regex("[0-9]+[.][0-9]+[.][0-9]+")))
+    }
+
     @ParameterizedTest
     @CsvSource(
         "unknown key, treads", "no request, no such file", "not a fake, device.kind", "existing run, needs a run_id of its own", "unknown option, --artefact",
