@@ -35,12 +35,14 @@ class Discovery(_Section):
         adb_servers: `host:port` of adb servers elsewhere; the local one is asked where this is empty.
         adb_connect: `host:port` of devices that speak adb over TCP.
         android_apk: harness to install; relative paths start at the campaign file.
+        ios_app: the same for iOS, an `.ipa` file or an `.app` folder.
         airplane_mode: radios off during the campaign.
     """
 
     adb_servers: tuple[Annotated[str, Field(pattern=r"^\S+:\d+$")], ...] = ()
     adb_connect: tuple[Annotated[str, Field(pattern=r"^\S+:\d+$")], ...] = ()
     android_apk: Path | None = None
+    ios_app: Path | None = None
     airplane_mode: bool = False
 
 
@@ -103,7 +105,7 @@ class Campaign(_Section):
         found = self.discovery
         return DiscoveryOptions(
             adb_endpoints=found.adb_servers, adb_connect=found.adb_connect, android_apk=found.android_apk,
-            airplane_mode=found.airplane_mode, labels=self.labels,
+            ios_app=found.ios_app, airplane_mode=found.airplane_mode, labels=self.labels,
         )  # fmt: skip
 
 
@@ -162,11 +164,12 @@ def _same(names: list[str], section: str, key: str) -> bool:
 
 def _anchored(campaign: Campaign, base: Path) -> Campaign:
     found = campaign.discovery
-    apk = {"android_apk": base / found.android_apk} if found.android_apk else {}
+    given = {"android_apk": found.android_apk, "ios_app": found.ios_app}
+    apps = {name: base / path for name, path in given.items() if path}
     return campaign.model_copy(
         update={
             "artifacts_folder": base / campaign.artifacts_folder,
             "artifacts": tuple(base / folder for folder in campaign.artifacts),
-            "discovery": found.model_copy(update=apk),
+            "discovery": found.model_copy(update=apps),
         }
     )

@@ -1,8 +1,8 @@
 """What the farm asks of a device, and the words it is told in return.
 
-Implementations: `scripts.farm.host_device`, `scripts.farm.adb`, `scripts.farm.dask_device`. The scheduler holds one
-lock per device, so that no two methods of one device run at a time, `abort` excepted. Every method may be cancelled;
-it then ends what it started on the device, if it can be reached, and lets the cancellation pass.
+Implementations: `scripts.farm.host_device`, `scripts.farm.adb`, `scripts.farm.ios`, `scripts.farm.dask_device`. The
+scheduler holds one lock per device, so that no two methods of one device run at a time, `abort` excepted. Every method
+may be cancelled; it then ends what it started on the device, if it can be reached, and lets the cancellation pass.
 """
 
 from collections.abc import Callable, Mapping
@@ -178,6 +178,7 @@ class DiscoveryOptions:
         adb_endpoints: `host:port` of adb servers; empty for the local one.
         adb_connect: `host:port` of devices that speak adb over TCP, to be connected first.
         android_apk: the harness to install; None takes the one that is on the phone.
+        ios_app: the same for iOS, an `.ipa` file or an `.app` folder.
         airplane_mode: switch radios off for the campaign.
         labels: label -> device ids that carry it.
     """
@@ -185,6 +186,7 @@ class DiscoveryOptions:
     adb_endpoints: tuple[str, ...] = ()
     adb_connect: tuple[str, ...] = ()
     android_apk: Path | None = None
+    ios_app: Path | None = None
     airplane_mode: bool = False
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

@@ -7,11 +7,12 @@ from scripts.farm.adb import AdbDiscovery
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, DeviceError, Discovery, DiscoveryOptions, Problem
 from scripts.farm.host_device import HostDiscovery
+from scripts.farm.ios import IosDiscovery
 
 
 def all_discoveries(options: DiscoveryOptions) -> list[Discovery]:
     """One for each kind of device."""
-    return [AdbDiscovery(options), HostDiscovery(options)]
+    return [AdbDiscovery(options), IosDiscovery(options), HostDiscovery(options)]
 
 
 async def find_devices(discoveries: Sequence[Discovery]) -> tuple[list[Device], list[Problem]]:

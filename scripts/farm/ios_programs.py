@@ -1,0 +1,159 @@
+"""What the farm needs of a program that reaches iPhones, and what the two implementations share."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from scripts.farm.device import DeviceError, DeviceState
+
+BUNDLE_ID = "dev.deepnarrow.harness"
+EXECUTABLE = "/DeepNarrowHarness.app/DeepNarrowHarness"
+SHORT_S, INSTALL_S = 60.0, 300.0
+_PUSH_BYTES_PER_S = 5 << 20
+T = TypeVar("T")
+_HINTS = {
+    "passcode": "unlock the iPhone and keep it unlocked",
+    "locked": "unlock the iPhone and keep it unlocked",
+    "pair": "unlock the iPhone, tap Trust, and pair it",
+    "eveloper mode": "Settings > Privacy & Security > Developer Mode: switch it on",
+    "eveloper disk image": "mount the developer image: open Xcode once, or `ios image auto`",
+    "tunnel": "start the tunnel: `ios tunnel start`",
+    "rovision": "sign the app with a profile that holds this iPhone",
+    "No space": "free space on the iPhone",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Iphone:
+    """An iPhone or iPad as its program describes it."""
+
+    udid: str
+    model: str
+    os_version: str
+    os_build: str
+
+
+class IosProgram(Protocol):
+    """Reaches iPhones. Paths on the phone start in the app's container, such as `Documents/runs`.
+
+    Every method raises `DeviceError` where the program fails.
+    """
+
+    async def phones(self) -> list[Iphone]:
+        """All that are connected and paired."""
+        ...
+
+    async def install(self, udid: str, app: Path) -> None:
+        """Install or replace the app; its data stays."""
+        ...
+
+    async def installed_version(self, udid: str) -> str | None:
+        """Version and build number of the app; None where it is not installed."""
+        ...
+
+    async def push_folder(self, udid: str, folder: Path, target: str) -> None:
+        """Send a folder's files."""
+        ...
+
+    async def push_file(self, udid: str, file: Path, target: str) -> None:
+        """Send a file."""
+        ...
+
+    async def pull_file(self, udid: str, source: str, file: Path) -> bool:
+        """Fetch a file; False where there is none."""
+        ...
+
+    def launch_command(self, udid: str, environment: Mapping[str, str]) -> Sequence[str]:
+        """What starts the app in a fresh process and ends when it does."""
+        ...
+
+    async def terminate(self, udid: str) -> None:
+        """End the app; no error where it does not run."""
+        ...
+
+    async def state(self, udid: str) -> DeviceState:
+        """What the program tells of the battery."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramOutput:
+    """What a program has said."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def start(command: Sequence[str]) -> asyncio.subprocess.Process:
+    """Start a program in a process group of its own."""
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE, start_new_session=True, limit=1 << 20,
+        )  # fmt: skip
+    except OSError as error:
+        raise DeviceError(f"{command[0]} cannot be started: {error}", hint="install it; see docs/farm.md") from error
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Kill a program and what it has started, if it still runs."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+async def run(command: Sequence[str], timeout_s: float = SHORT_S) -> ProgramOutput:
+    """Run a program to its end; it is killed at the timeout and on cancellation."""
+    process = await start(command)
+    try:
+        async with asyncio.timeout(timeout_s):
+            out, err = await process.communicate()
+    except TimeoutError:
+        raise program_error(command, f"not done after {timeout_s:.0f} s") from None
+    finally:
+        await end(process)
+    return ProgramOutput(process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace"))
+
+
+async def must(command: Sequence[str], timeout_s: float = SHORT_S) -> str:
+    """The output of a program that has to succeed."""
+    done = await run(command, timeout_s)
+    if done.code:
+        raise program_error(command, f"{done.err}\n{done.out}")
+    return done.out
+
+
+def program_error(command: Sequence[str], text: str) -> DeviceError:
+    """What a program said as an error, with a hint."""
+    hint = next((hint for part, hint in _HINTS.items() if part in text), "plug the iPhone in again and unlock it")
+    words = " ".join([Path(command[0]).name, *[word for word in command[1:4] if not word.startswith("-")]])
+    return DeviceError(f"{words}: {' '.join(text.split())[:500]}", hint=hint)
+
+
+def parse_json(kind: type[T], text: str, what: str) -> T:
+    """What a program wrote, as far as the farm needs it.
+
+    Raises:
+        DeviceError: it is no JSON, or not of this kind.
+    """
+    try:
+        return TypeAdapter(kind).validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        message = f"{what} gave an answer that is not understood: {place}: {first['msg']}"
+        raise DeviceError(message, hint="update the program, or this package") from error
+
+
+def push_timeout_s(paths: Sequence[Path]) -> float:
+    """For a transfer of these files."""
+    return sum(path.stat().st_size for path in paths) / _PUSH_BYTES_PER_S + SHORT_S
