@@ -14,7 +14,7 @@ from export.reference import TextReference
 from export.targets.base import LanguageModel, TargetName
 from export.targets.registry import get_target
 from models.errors import UserError
-from scripts.host.environment import usable_cores
+from scripts.host.environment import thread_count, usable_cores
 from scripts.host.journal import RefusedError
 from scripts.records import Backend, FailureKind, Load, LoadMode, ObservedRuntime, RunRequest
 
@@ -83,21 +83,24 @@ def check_request(subject: Subject, request: RunRequest) -> None:
 def open_cold(subject: Subject, num_threads: int) -> tuple[LanguageModel, Load, ObservedRuntime]:
     """Load the model with its pages out of the page cache, and call it once.
 
-    The runtime's packages are imported before the clock starts. What the Python runtimes do not tell is None.
+    The runtime's packages are imported before the clock starts. Its threads are those that loading and the first call
+    have started, and the caller's, by the kernel's count. What neither the runtime nor the kernel tells is None.
     """
     target = get_target(subject.manifest.target)
     target.load_sdk()
     for name in subject.manifest.model_files:
         _drop_cached_pages(subject.folder / name)
-    first = np.zeros(1, np.int64)
+    first, threads = np.zeros(1, np.int64), thread_count()
     start = time.perf_counter_ns()
     model = target.open_language_model(subject.manifest.spec, subject.folder, num_threads)
     loaded = time.perf_counter_ns()
     model.forward(first, 0)
     called = time.perf_counter_ns()
+    started = thread_count()
     package = "executorch" if target.name is TargetName.EXECUTORCH else "onnxruntime"
     runtime = ObservedRuntime(
-        name=package, version=version(package), num_threads=None, load_mode=None,
+        name=package, version=version(package),
+        num_threads=None if threads is None or started is None else started - threads + 1, load_mode=None,
         backends=tuple(subject.manifest.observed.backends),
     )  # fmt: skip
     return model, Load(load_ns=loaded - start, first_forward_ns=called - loaded), runtime

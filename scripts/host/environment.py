@@ -70,6 +70,12 @@ def busy_core_ns() -> int | None:
     return busy * (1_000_000_000 // os.sysconf("SC_CLK_TCK")) - time.process_time_ns()
 
 
+def thread_count() -> int | None:
+    """Threads of this process."""
+    tasks = Path("/proc/self/task")
+    return sum(1 for _ in tasks.iterdir()) if tasks.is_dir() else None
+
+
 def _os_version() -> str:
     if platform.system() == "Darwin":
         return platform.mac_ver()[0]

@@ -107,6 +107,9 @@ def _load(journal: Journal, subject: Subject) -> Decoder:
     with journal.stage(Stage.LOAD, FailureKind.LOAD):
         model, load, observed = open_cold(subject, protocol.num_threads)
         journal.note(load=load, observed=observed)
+        if observed.num_threads not in (None, protocol.num_threads):
+            detail = f"asked for {protocol.num_threads} threads, the runtime uses {observed.num_threads}"
+            journal.concern(ConcernCode.THREADS_DIFFER, Severity.INVALID, detail)
         return make_decoder(model, protocol, subject.vocab_size, subject.manifest.options.prefill_chunk)
 
 

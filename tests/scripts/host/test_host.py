@@ -69,6 +69,8 @@ def test_a_run_leaves_a_complete_record(tiny_artifacts: Path, tmp_path: Path, ta
     for samples in record.decode:
         assert len(samples.forward_ns) == 4
         assert all(0 < f <= s for f, s in zip(samples.forward_ns, samples.step_ns, strict=True))
+    assert record.observed is not None
+    assert record.observed.num_threads == (1 if sys.platform == "linux" else None)
     assert record.self_check is not None
     assert record.self_check.decisive_matches == record.self_check.decisive_steps > 0
     assert record.bandwidth is not None
