@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 
 from models.errors import UserError
 from models.pair import reference_for
@@ -71,7 +72,12 @@ def recommend(
     return sorted(marked, key=lambda each: (each.loss or 0.0, each.predicted_ns.value))
 
 
-def _shapes(params: int) -> Iterator[TransformerShape]:
+@cache
+def _shapes(params: int) -> tuple[TransformerShape, ...]:
+    return tuple(_each_shape(params))
+
+
+def _each_shape(params: int) -> Iterator[TransformerShape]:
     for depth in DEPTHS:
         try:
             yield reference_for(params, depth)

@@ -11,7 +11,7 @@ import altair as alt
 from scripts.report.palette import SERIES, css
 
 # A row is its name, its setup and its marks.
-ROW_STEP = 52
+ROW_STEP = 56
 _SHAPES = ["circle", "square", "triangle-up"]
 Spec = Mapping[str, object]
 Layer = Any
@@ -44,14 +44,24 @@ def rows_of(field: str = "row") -> alt.Y:
 
 
 def row_names(data: str, first: str = "name", second: str = "where") -> list[Layer]:
-    """Above each row's marks its name and, in soft ink, its setup."""
-    lines = ((first, -20, "ink", 11.5), (second, -7, "soft", 10.5))
+    """Above each row's marks its name and, in soft ink, its setup; a rim of paper keeps rules and grids out of them."""
+    lines = ((first, -23, "ink", 11.5), (second, -10, "soft", 10.5))
     return [
         named(data)
         .transform_aggregate(count="count()", groupby=["row", first, second])
-        .mark_text(align="left", baseline="bottom", dy=dy, fontSize=size, color=css(color), limit=1000)
+        .mark_text(
+            align="left",
+            baseline="bottom",
+            dy=dy,
+            fontSize=size,
+            color=css(color),
+            limit=1000,
+            stroke=css("paper") if rim else "transparent",
+            strokeWidth=4 if rim else 0,
+        )
         .encode(x=alt.value(2), y=rows_of(), text=alt.Text(f"{field}:N"))
         for field, dy, color, size in lines
+        for rim in (True, False)
     ]
 
 
@@ -106,5 +116,7 @@ THEME: Mapping[str, Any] = {
         "labelFontSize": 11,
         "titleFontSize": 11,
         "offset": 4,
+        # Marks may be translucent; what names their colour is not.
+        "symbolOpacity": 1,
     },
 }

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from scripts.analysis.card import DepthGap, price_card
 from scripts.analysis.cells import Setup
 from scripts.analysis.price import Interval, PriceFit, Unidentified
 from scripts.analysis.sweep_price import SetupPrice
-from scripts.report.blocks import Block, Card, Column, DataRow, Figure, Row, Section, Table
+from scripts.report.blocks import Block, Column, DataRow, Figure, Row, Section, Table
 from scripts.report.charts import finish, named, row_names, rows_of, series_color, tooltip
 from scripts.report.palette import css
+from scripts.report.price_cards import depth_gaps, gap_figure, gap_rows, price_cards
 from scripts.report.setups import SetupView, tags
-from scripts.report.words import MISSING, interval, number, percent, plural
+from scripts.report.words import MISSING, interval, number, percent
 
 Views = Mapping[Setup, SetupView]
 _LEAD = (
@@ -31,13 +31,15 @@ def depth_price_section(prices: Sequence[SetupPrice], views: Views) -> Section:
         )
     fits = [(price, price.outcome) for price in prices if isinstance(price.outcome, PriceFit)]
     refused = [(price, price.outcome) for price in prices if isinstance(price.outcome, Unidentified)]
+    gaps = depth_gaps(fits)
     blocks: list[Block] = []
     if fits:
+        blocks += [*price_cards(fits, gaps, views), gap_figure()]
         blocks += [_tau_figure(fits, views), _fit_figure(fits, views), _terms(fits, views)]
-        blocks += [_gaps(price, fit, views) for price, fit in fits]
     if refused:
         blocks.append(_refused(refused, views))
     data = {
+        "gap": gap_rows(gaps, views),
         "tau": [_tau_row(price, fit, views) for price, fit in fits],
         "fit": [row for price, fit in fits for row in _fit_rows(price, fit, views)],
     }
@@ -75,11 +77,11 @@ def _tau_figure(fits: Fitted, views: Views) -> Figure:
 
 def _fit_figure(fits: Fitted, views: Views) -> Figure:
     x = alt.X("measured:Q", title="measured, ms for one token", scale=alt.Scale(zero=False))
-    y = alt.Y("model:Q", title="fitted, ms for one token", scale=alt.Scale(zero=False))
+    y = alt.Y("model:Q", title="predicted, ms for one token", scale=alt.Scale(zero=False))
     line = (
         named("fit")
         .mark_line(strokeWidth=1, strokeDash=[4, 3], color=css("soft"))
-        .encode(x=x, y=alt.Y("measured:Q", title="fitted, ms for one token"))
+        .encode(x=x, y=alt.Y("measured:Q", title="predicted, ms for one token"))
     )
     point = (
         named("fit")
@@ -92,7 +94,7 @@ def _fit_figure(fits: Fitted, views: Views) -> Figure:
                 ("network:N", "shape"),
                 ("context:Q", "context"),
                 ("measured:Q", "measured ms"),
-                ("model:Q", "fitted ms"),
+                ("model:Q", "predicted ms"),
                 ("error:Q", "error %"),
             ),
         )
@@ -114,10 +116,11 @@ def _fit_figure(fits: Fitted, views: Views) -> Figure:
     ]
     return Figure(
         name="fit",
-        question="Does the straight line describe this setup?",
-        spec=finish([line, point], 260),
-        note="Mark: one shape at one context, median over runs, in ms; broken line: fitted = measured. One setup. The "
-        "axes need not start at 0.",
+        question="How well does the fit predict shapes that it did not see?",
+        spec=finish([line, point], 320),
+        note="Mark: one shape at one context in ms, median over runs against the prediction of a fit to all other "
+        "shapes (of the fit itself where there are too few to leave one out); broken line: predicted = measured. "
+        "One setup. The axes need not start at 0.",
         table=Table("How well each fit predicts a shape that it did not see", columns, rows),
         one_setup=True,
     )
@@ -142,49 +145,6 @@ def _terms(fits: Fitted, views: Views) -> Table:
         for p, f in fits
     ]
     return Table("The four terms, with 95 % bootstrap intervals over runs", columns, rows)
-
-
-def _gaps(price: SetupPrice, fit: PriceFit, views: Views) -> Card:
-    """The depth gap of each shipped pair: what it would be in this setup, measured or not."""
-    view, setup = views[price.setup], price.setup
-    card = price_card(fit, setup.target, setup.scheme, price.probe_bytes_per_s)
-    columns = (
-        Column("pair"),
-        Column("scheme"),
-        *_titles("context", "deep ms", "wide ms", "gap ms", "95 %", "gap", "95 %", "τ for 5 %", "10 %", "25 %"),
-    )
-    table = Table(
-        "Gap = deep - wide; τ for 5 %: the price of a layer, in µs, at which the gap is 5 %",
-        columns,
-        [_gap_row(each) for each in card.gaps],
-    )
-    lines = [
-        f"Fitted over {plural(len(fit.shapes), 'shape')} and {plural(price.num_runs, 'usable run')}; condition number "
-        f"{number(fit.condition_number)} (1 is ideal). Decoding here is {fit.label}.",
-        *(f"Left out: {each.name}, {each.reason}." for each in fit.left_out),
-        f"Fitted at {setup.scheme}; other schemes only change the bytes and are predictions marked *.",
-    ]
-    return Card(
-        "Depth price card: what the depth of each shipped pair costs here, by the fit", tuple(lines), view, (table,)
-    )
-
-
-def _gap_row(gap: DepthGap) -> Row:
-    taus = [number(each.tau_ns / 1e3) if each.tau_ns is not None else "none" for each in gap.break_even]
-    return Row(
-        (
-            gap.pair,
-            f"{gap.scheme}{'*' * gap.transferred}",
-            str(gap.context),
-            number(gap.deep_ns / 1e6),
-            number(gap.wide_ns / 1e6),
-            number(gap.gap_ns.value / 1e6),
-            interval(gap.gap_ns.low / 1e6, gap.gap_ns.high / 1e6),
-            percent(gap.relative.value),
-            f"{percent(gap.relative.low)} to {percent(gap.relative.high)}",
-            *taus,
-        )
-    )
 
 
 def _refused(refused: Sequence[tuple[SetupPrice, Unidentified]], views: Views) -> Table:
@@ -224,7 +184,7 @@ def _fit_rows(price: SetupPrice, fit: PriceFit, views: Views) -> list[DataRow]:
             "model": round(each.model_ns / 1e6, 4),
             "error": round(100 * each.error, 2),
         }
-        for each in fit.residuals
+        for each in fit.left_one_out or fit.residuals
     ]
 
 

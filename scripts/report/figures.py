@@ -1,6 +1,7 @@
 """The charts as pictures, drawn by vl-convert without a browser."""
 
 import json
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from scripts.report.page import Page
 from scripts.report.palette import LIGHT, resolved
 
 WIDTH, SCALE = 760, 2.0
+_NOTE_COLUMNS = 125
 
 
 def write_figures(page: Page, folder: Path) -> list[Path]:
@@ -51,7 +53,7 @@ def _standalone(page: Page, figure: Figure) -> str | None:
     spec["padding"] = 14
     spec["title"] = {
         "text": figure.question,
-        "subtitle": _subtitle(page, figure),
+        "subtitle": _subtitle(page, figure, [row for rows in data.values() for row in rows]),
         "anchor": "start",
         "fontSize": 14,
         "subtitleFontSize": 11,
@@ -62,11 +64,19 @@ def _standalone(page: Page, figure: Figure) -> str | None:
     return json.dumps(spec)
 
 
-def _subtitle(page: Page, figure: Figure) -> list[str]:
-    lines = [page.details[0].label] if figure.one_setup and page.details else []
-    if "cells" in json.dumps(figure.spec) and page.depths and figure.name != "context":
-        lines.append(f"context {page.depths[-1]}")
-    return lines
+def _subtitle(page: Page, figure: Figure, rows: Sequence[DataRow]) -> list[str]:
+    """What is shown, and the note with units, interval and n: a picture is read away from the page."""
+    shown: list[str] = []
+    if figure.one_setup and page.details:
+        label = page.details[0].label
+        shown.append(label if figure.one_pair else label.partition(" · ")[2])
+    if any("depth" in row for row in rows) and figure.name != "context":
+        shown.append(f"context {page.depths[-1]}")
+    return (
+        [", ".join(shown), *textwrap.wrap(figure.note, _NOTE_COLUMNS)]
+        if shown
+        else textwrap.wrap(figure.note, _NOTE_COLUMNS)
+    )
 
 
 def _shown(page: Page, figure: Figure, rows: Sequence[DataRow]) -> list[DataRow]:

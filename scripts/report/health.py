@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from statistics import median
 
 import altair as alt
 
@@ -26,7 +27,7 @@ def health_section(evidence: Evidence) -> Section:
     blocks: list[Block] = [_devices(evidence), _counts(evidence)]
     lead = ["Runs that are not usable are shown and counted here and enter no number of this page."]
     if temperatures:
-        blocks.append(_strip())
+        blocks.append(_strip(temperatures))
     else:
         lead.append("No device reported a battery temperature, so heat was not observed.")
     if spread:
@@ -96,9 +97,9 @@ def spread_rows(evidence: Evidence) -> list[DataRow]:
     rows: list[DataRow] = []
     for cell in evidence.measured:
         depth = cell.key.setup.protocol.depths[0]
-        median = cell.median(MetricName.DECODE_P50_MS, depth)
+        middle = cell.median(MetricName.DECODE_P50_MS, depth)
         values = [run.get(MetricName.DECODE_P50_MS, depth) for run in evidence.metrics_of(cell)]
-        if median is None:
+        if middle is None:
             continue
         view = evidence.view(cell)
         rows += [
@@ -107,7 +108,7 @@ def spread_rows(evidence: Evidence) -> list[DataRow]:
                 "row": f"{view.full_label} · {network_name(cell)}",
                 "name": network_name(cell),
                 "series": series_of(cell),
-                "percent": round(100 * (value / median - 1), 2),
+                "percent": round(100 * (value / middle - 1), 2),
                 "run": run.run_id,
             }
             for value, run in zip(values, cell.runs, strict=True)
@@ -157,7 +158,28 @@ def _counts(evidence: Evidence) -> Table:
     return Table("Runs by what they are good for", columns, rows)
 
 
-def _strip() -> Figure:
+def _temperatures(rows: Sequence[DataRow]) -> Table:
+    by_device: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        before, after = float(row["celsius"] or 0.0), row["after"]
+        by_device.setdefault(str(row["row"]), []).append(
+            (before, (float(after) if after is not None else before) - before)
+        )
+    columns = ("runs", "lowest before", "median before", "highest before", "largest rise in a run")
+    return Table(
+        "Battery in °C",
+        (Column("device"), *(Column(title, numeric=True) for title in columns)),
+        [_temperature_row(device, values) for device, values in by_device.items()],
+    )
+
+
+def _temperature_row(device: str, values: Sequence[tuple[float, float]]) -> Row:
+    before = sorted(each for each, _ in values)
+    numbers = (before[0], median(before), before[-1], max(rise for _, rise in values))
+    return Row((device, f"{len(values):,}", *(f"{each:.1f}" for each in numbers)))
+
+
+def _strip(rows: Sequence[DataRow]) -> Figure:
     x = alt.X("place:Q", title="place in the device's queue", scale=alt.Scale(nice=False))
     color = alt.Color(
         "celsius:Q",
@@ -188,7 +210,7 @@ def _strip() -> Figure:
         spec=finish([cell, *row_names("temperature")]),
         note="Battery in °C before each run, one block for each run in the order they started (n = blocks). Read per "
         "device; the colour scale spans all devices.",
-        table=Table("Temperatures are in each run's record", (), ()),
+        table=_temperatures(rows),
     )
 
 

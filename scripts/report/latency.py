@@ -9,6 +9,7 @@ from scripts.report.charts import Spec, finish, named, row_names, rows_of, serie
 from scripts.report.evidence import Evidence
 from scripts.report.numbers import CellNumbers, Spread
 from scripts.report.palette import css
+from scripts.report.sustained import sustained_blocks, sustained_rows
 from scripts.report.timelines import MAX_POINTS, points_of, quantile_rows, timeline_rows
 from scripts.report.words import interval, number, plural
 
@@ -25,8 +26,12 @@ def latency_section(evidence: Evidence, cells: Sequence[CellNumbers]) -> Section
         "Time of one decode step: the runtime's call alone, batch 1, tokens forced, no tokenizer and no sampling. "
         "Context is the number of positions in the cache before the first timed step.",
     )
-    blocks: list[Block] = [_overview(cells), _timeline(evidence), _distribution(), _context(cells)]
-    data = {"timeline": timeline_rows(evidence), "quantiles": quantile_rows(evidence)}
+    sustained = sustained_rows(evidence)
+    blocks: list[Block] = [
+        *(_overview(cells), _timeline(evidence), _distribution(), _context(cells)),
+        *sustained_blocks(sustained, tuple(evidence.views.values())),
+    ]
+    data = {"timeline": timeline_rows(evidence), "quantiles": quantile_rows(evidence), "sustained": sustained}
     return Section("latency", "Latency of a token", lead, blocks, data)
 
 
@@ -70,7 +75,7 @@ def _overview_spec(logarithmic: bool) -> Spec:
     count = (
         named("cells")
         .mark_text(align="left", dx=5, fontSize=10, color=css("soft"))
-        .encode(x="p99:Q", y=y, text=alt.Text("n_label:N"))
+        .encode(x="end:Q", y=y, text=alt.Text("n_label:N"))
     )
     return finish([thin, thick, p90, point, count, *row_names("cells")])
 
@@ -153,7 +158,11 @@ def _distribution() -> Figure:
 
 
 def _context(cells: Sequence[CellNumbers]) -> Figure:
-    x = alt.X("depth:Q", title="positions in the cache before the first timed step")
+    x = alt.X(
+        "depth:Q",
+        title="positions in the cache before the first timed step",
+        scale=alt.Scale(zero=True, nice=False, padding=14),
+    )
     y = alt.Y("p50:Q", title="ms for one token", scale=alt.Scale(zero=True))
     line = named("cells").mark_line(strokeWidth=1.6).encode(x=x, y=y, color=series_color(), detail="network:N")
     bar = named("cells").mark_rule(strokeWidth=1.6).encode(x=x, y="p50_low:Q", y2="p50_high:Q", color=series_color())
@@ -178,7 +187,7 @@ def _context(cells: Sequence[CellNumbers]) -> Figure:
     return Figure(
         name="context",
         question="What does a longer context cost each network?",
-        spec=finish([line, bar, point], 230),
+        spec=finish([line, bar, point], 280),
         note=f"Mark: median over runs of p50, in ms; bar: lowest to highest run. All contexts. {_N}",
         table=Table(
             "Decode latency in ms against context, median over runs",

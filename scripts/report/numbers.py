@@ -72,6 +72,8 @@ def chart_row(row: CellNumbers) -> DataRow:
         "n_label": f"n {row.n}",
         "mbu_label": f"{percent(row.mbu.median, 0)}, n {row.n}" if row.mbu else "",
         "mb": _rounded(row.megabytes),
+        # Right of the farthest mark of the row, where its label begins.
+        "end": _rounded(max(row.p50.high, row.p99.median if row.p99 else 0.0)),
     }
     for name in ("p50", "p90", "p99", "slowest", "achieved", "mbu", "ceiling"):
         spread: Spread | None = getattr(row, name)

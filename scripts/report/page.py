@@ -40,7 +40,7 @@ class Page:
         banner: said above everything where no phone was measured; empty otherwise.
         data: every data set, once for all charts.
         depths: contexts of the context filter, ascending.
-        details: what can be looked at alone, the one with the most runs first.
+        details: what can be looked at alone: pairs before sweeps, then the one with the most runs first.
     """
 
     title: str
@@ -80,6 +80,11 @@ def build_page(evidence: Evidence, title: str, claims: Sequence[ClaimRow]) -> Pa
         data.update(section.data)
     views = evidence.views.values()
     runs = Counter((cell.view.key, cell.view.full_label, cell.pair) for cell in cells for _ in range(cell.n))
+    pairs = {row.pair for row in evidence.verdicts}
+
+    def first(detail: tuple[str, str, str]) -> tuple[bool, int]:
+        return detail[2] not in pairs, -runs[detail]
+
     return Page(
         title=title,
         banner=_banner(evidence),
@@ -89,7 +94,7 @@ def build_page(evidence: Evidence, title: str, claims: Sequence[ClaimRow]) -> Pa
         runtimes=sorted({view.runtime for view in views}),
         schemes=sorted({view.scheme for view in views}),
         depths=sorted({cell.depth for cell in cells}),
-        details=[Detail(setup, pair, f"{pair} · {label}") for (setup, label, pair), _ in runs.most_common()],
+        details=[Detail(setup, pair, f"{pair} · {label}") for setup, label, pair in sorted(runs, key=first)],
     )
 
 
