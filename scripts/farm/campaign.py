@@ -129,18 +129,25 @@ def read_campaign(path: Path) -> Campaign:
 
 def _first_error(error: ValidationError, text: str) -> str:
     """`:LINE: key.path: what is wrong`; choices are named."""
-    first = error.errors()[0]
+    # A misspelt key is told before the one that is missing for it.
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     keys = [str(part) for part in first["loc"]]
-    place, message = ".".join(keys), first["msg"].removeprefix("Value error, ")
+    place, message = ".".join(keys), first["msg"].removeprefix("Value error, ").replace("tuple", "list")
     if first["type"] == "extra_forbidden":
         message = f"unknown key; known here: {', '.join(sorted(_section(keys[:-1]).model_fields))}"
+    elif isinstance(first["input"], str | int | float):
+        message = f"{message}, not {first['input']!r}"
     line = _line_of(keys, text)
     return f"{f':{line}' if line else ''}: {f'{place}: ' if place else ''}{message}"
 
 
 def _section(keys: list[str]) -> type[BaseModel]:
-    sections: dict[str, type[BaseModel]] = {"protocol": Protocol, "gates": GateLimits, "discovery": Discovery}
-    return sections.get(keys[0], Campaign) if keys else Campaign
+    section: type[BaseModel] = Campaign
+    for key in keys:
+        field = section.model_fields.get(key)
+        if field and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            section = field.annotation
+    return section
 
 
 def _line_of(keys: list[str], text: str) -> int | None:

@@ -1,6 +1,7 @@
 """The command line: `python -m scripts.farm quick|devices|plan|run|status|results|doctor|export|reindex|worker`."""
 
 import asyncio
+import sqlite3
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -27,6 +28,7 @@ from scripts.farm.status import print_status
 from scripts.farm.store import Store
 
 EXIT_INCOMPLETE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+MAX_PORT = 65_535
 
 app = typer.Typer(
     add_completion=False,
@@ -270,7 +272,8 @@ def _look(options: DiscoveryOptions) -> tuple[list[Device], list[Problem]]:
 
 def _discovery_options(servers: list[str] | None, connect: list[str] | None, apk: Path | None) -> DiscoveryOptions:
     for value in [*(servers or []), *(connect or [])]:
-        if not value.rpartition(":")[2].isdigit():
+        port = value.rpartition(":")[2]
+        if not port.isdigit() or not 0 < int(port) <= MAX_PORT:
             raise UserError(f"{value}: an adb address is HOST:PORT, such as lab-3:5037")
     if apk and not apk.is_file():
         raise UserError(f"--apk {apk}: no such file")
@@ -290,6 +293,9 @@ def main() -> None:
     except UserError as error:
         say(f"error: {error}")
         sys.exit(EXIT_USAGE)
+    except sqlite3.Error as error:
+        say(f"error: index.sqlite or state.sqlite in the results folder: {error}")
+        sys.exit(EXIT_INCOMPLETE)
     except OSError as error:
         say(f"error: {(error.strerror or str(error)).lower()}: {error.filename}")
         sys.exit(EXIT_INCOMPLETE)

@@ -72,7 +72,7 @@ def find_subjects(campaign: Campaign) -> list[Subject]:
     """The campaign's artifacts.
 
     Raises:
-        UserError: a pair or folder that it names is not there.
+        UserError: a pair or folder that it names is not there, or an artifact's context is too short.
     """
     found, unreadable = find_artifacts(campaign.artifacts_folder) if campaign.pairs else ({}, [])
     subjects = [Subject(folder, read_manifest(folder)) for folder in campaign.artifacts]
@@ -87,7 +87,18 @@ def find_subjects(campaign: Campaign) -> list[Subject]:
                 f"pairs there: {known}; make it with: python -m export all --pair {pair}{_unread(unreadable)}"
             )
         subjects += mine
+    for subject in subjects:
+        _check_positions(subject, campaign.protocol)
     return sorted(subjects, key=lambda subject: subject.manifest.job_id)
+
+
+def _check_positions(subject: Subject, protocol: Protocol) -> None:
+    longest = subject.manifest.options.max_context
+    if protocol.positions > longest:
+        raise UserError(
+            f"protocol: prompt_lengths and depths with decode_steps need {protocol.positions} positions; "
+            f"{subject.folder} has max_context {longest}"
+        )
 
 
 def plan_device(campaign: Campaign, subjects: Sequence[Subject], identity: DeviceIdentity) -> list[Slot]:

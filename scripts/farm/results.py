@@ -21,6 +21,7 @@ def comparable_records(store: Store, campaign: str) -> list[RunRecord]:
     Raises:
         UserError: there is none.
     """
+    store.check_campaign(campaign)
     sql = "SELECT run_id FROM comparable WHERE campaign = ? ORDER BY device_id, queue_order"
     rows = store.index.query(sql, (campaign,))
     if not rows:

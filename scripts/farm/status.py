@@ -1,6 +1,6 @@
 """`status`: records of each cell, counted by outcome."""
 
-from scripts.farm.display import print_json, print_table
+from scripts.farm.display import print_json, print_table, say
 from scripts.farm.store import Store
 
 _SQL = """
@@ -16,10 +16,19 @@ FROM run WHERE campaign = ? OR ? = '' GROUP BY campaign, device_id, cell ORDER B
 
 
 def print_status(store: Store, campaign: str | None, as_json: bool) -> None:
-    """One row per campaign, device and cell."""
+    """One row per campaign, device and cell.
+
+    Raises:
+        UserError: no record of that campaign.
+    """
+    if campaign:
+        store.check_campaign(campaign)
     rows = [dict(row) for row in store.index.query(_SQL, (campaign or "", campaign or ""))]
     if as_json:
         print_json({"cells": rows})
+        return
+    if not rows:
+        say(f"no records in {store.root}")
         return
     columns = ("campaign", "device", "cell", ">completed", ">invalid", ">skipped", ">device failed", ">run failed",
                "last started")  # fmt: skip

@@ -200,8 +200,17 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny_artifacts: Path, tmp_path: P
     bad.write_text(campaign.read_text().replace("repetitions", "repititions"))
     nowhere = tmp_path / "nowhere.toml"
     nowhere.write_text(campaign.read_text().replace("kind:host", "soc:none"))
+    far = tmp_path / "far.toml"
+    far.write_text(campaign.read_text().replace("depths = [0]", "depths = [0, 9999]"))
+    empty = tmp_path / "empty"
+    empty.mkdir()
     for arguments, expected in (
         (("run", bad), "repititions"),
+        (("run", far), "10003 positions"),
+        (("results", "none", "--results", empty), "campaigns there: none"),
+        (("status", "none", "--results", empty), "campaigns there: none"),
+        (("quick", "seed-mlp"), "pair seed-mlp: not one of tiny, "),
+        (("devices", "--adb-server", "lab:99999"), "HOST:PORT"),
         (("run", nowhere), "no device with the tags soc:none"),
         (("run", tmp_path / "none.toml"), "no such file"),
         (("run", campaign, "--scheduler", "tls://127.0.0.1:1"), "tls"),
