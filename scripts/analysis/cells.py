@@ -167,23 +167,35 @@ class Loaded:
 def load_records(root: Path) -> Loaded:
     """Every record under `root`, by path. A run without `done.json` is one whose process died.
 
+    A run counts once: of two records with one `run_id` in one campaign, such as in a copied folder, the second is
+    unreadable.
+
     Raises:
         UserError: `root` is no folder, or holds no record at all.
     """
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; give a folder of records, such as results/")
-    records: list[RunRecord] = []
+    records: dict[tuple[str, str], tuple[RunRecord, Path]] = {}
     unreadable: list[Unreadable] = []
     paths = [path for path in sorted(root.rglob(RECORD_FILE)) if not path.parent.name.startswith(".")]
     for path in paths:
         try:
             finished = (path.parent / DONE_FILE).is_file()
-            records.append(read_finished_record(path.parent) if finished else read_record(path))
+            record = read_finished_record(path.parent) if finished else read_record(path)
+            _add(record, path, records)
         except UserError as error:
             unreadable.append(Unreadable(path, str(error)))
     if not paths:
         raise UserError(f"{root}: no {RECORD_FILE} below it; give a folder of records, such as results/")
-    return Loaded(tuple(records), tuple(unreadable))
+    return Loaded(tuple(record for record, _ in records.values()), tuple(unreadable))
+
+
+def _add(record: RunRecord, path: Path, known: dict[tuple[str, str], tuple[RunRecord, Path]]) -> None:
+    plan = record.request.plan
+    key = plan.campaign if plan else "", record.run_id
+    if key in known:
+        raise UserError(f"{path}: run {record.run_id} is in {known[key][1]} too, a run counts once; remove one of them")
+    known[key] = record, path
 
 
 def run_state(record: RunRecord) -> RunState:

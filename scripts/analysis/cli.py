@@ -14,10 +14,12 @@ from scripts.analysis import display, gemstones, output
 from scripts.analysis.budget import audit_budgets
 from scripts.analysis.cells import Loaded, group_cells, load_records
 from scripts.analysis.comparison import compare_results
+from scripts.analysis.console import say
+from scripts.analysis.display_price import print_price
 from scripts.analysis.health import device_health
 from scripts.analysis.history import find_steps, series_of
 from scripts.analysis.metrics import METRICS, MetricName
-from scripts.analysis.pair_explanations import explanations
+from scripts.analysis.pair_explanations import explanations, size_explanations
 from scripts.analysis.pair_verdicts import pair_verdicts
 from scripts.analysis.price import PriceFit
 from scripts.analysis.recommend import Quality
@@ -25,7 +27,7 @@ from scripts.analysis.recommend import recommend as recommend_shapes
 from scripts.analysis.sweep_price import SetupPrice, check_predictions, setup_prices, storage_of
 
 P = ParamSpec("P")
-EXIT_REGRESSION, EXIT_USAGE, EXIT_INCOMPARABLE = 1, 2, 3
+EXIT_REGRESSION, EXIT_USAGE, EXIT_NO_VERDICT = 1, 2, 3
 
 app = typer.Typer(
     add_completion=False,
@@ -47,7 +49,7 @@ CacheMb = Annotated[
 
 
 def _leave(line: str, code: int, as_json: bool) -> NoReturn:
-    display.say(line)
+    say(line)
     if as_json:
         output.print_json({"error": line, "exit_code": code})
     raise typer.Exit(code)
@@ -104,7 +106,7 @@ def price(
         output.print_prices(rows)
     else:
         for row in rows:
-            display.print_price(*row)
+            print_price(*row)
 
 
 @app.command("recommend")
@@ -142,7 +144,8 @@ def verdicts(results: Results, metric: WhichMetric = MetricName.DECODE_P50_MS, a
     rows = pair_verdicts(records, metric)
     if not rows:
         raise UserError(f"{results}: no setup measured both arms of a pair")
-    told = explanations(rows, setup_prices(records))
+    by_price, by_size = explanations(rows, setup_prices(records)), size_explanations(rows)
+    told = [full or size for full, size in zip(by_price, by_size, strict=True)]
     if as_json:
         output.print_verdicts(rows, told)
     else:
@@ -183,7 +186,11 @@ def compare(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a candidate. Exit code 1: something became worse; 3: conditions differ, no verdict."""
+    """Judge a candidate.
+
+    Exit code 0: every network of both sides was judged and none became worse; 1: something became worse; 3: no verdict,
+    as conditions differ, a network has not enough usable runs on both sides, or only one side measured it.
+    """
     comparison = compare_results(_load(baseline).records, _load(candidate).records, metric, allow_harness)
     if not comparison.cells and not comparison.incomparable:
         raise UserError(f"{baseline} and {candidate} have no network on the same device in common")
@@ -193,8 +200,8 @@ def compare(
         display.print_comparison(comparison)
     if comparison.regressions:
         raise typer.Exit(EXIT_REGRESSION)
-    if comparison.incomparable:
-        raise typer.Exit(EXIT_INCOMPARABLE)
+    if not comparison.complete:
+        raise typer.Exit(EXIT_NO_VERDICT)
 
 
 @app.command("history")
@@ -202,10 +209,12 @@ def compare(
 def history(results: Results, metric: WhichMetric = MetricName.DECODE_P50_MS, as_json: AsJson = False) -> None:
     """Find lasting steps in each network's history on each device; a point is a campaign."""
     found = [
-        (each, find_steps(each.values, METRICS[metric].floor)) for each in series_of(_load(results).records, metric)
+        (each, [] if each.refusal else find_steps(each.values, METRICS[metric].floor))
+        for each in series_of(_load(results).records, metric)
     ]
     if as_json:
-        output.print_json({"series": [{"series": series, "steps": steps} for series, steps in found]})
+        rows = [{"series": series, "not_searched": series.refusal, "steps": steps} for series, steps in found]
+        output.print_json({"series": rows})
     else:
         display.print_history(found)
 

@@ -28,6 +28,11 @@ class ComparedCell:
         """Whether the candidate is worse."""
         return self.verdict.word in (Word.SLOWER, Word.LARGER)
 
+    @property
+    def undecided(self) -> bool:
+        """Whether nothing can be said of it, as of a candidate that crashed in every run."""
+        return self.verdict.word in (Word.NOT_ENOUGH, Word.UNDECIDED)
+
 
 @dataclass(frozen=True, slots=True)
 class Incomparable:
@@ -54,6 +59,16 @@ class Comparison:
     def regressions(self) -> list[ComparedCell]:
         """Cells that became worse."""
         return [each for each in self.cells if each.regressed]
+
+    @property
+    def undecided(self) -> list[ComparedCell]:
+        """Cells that nothing can be said of."""
+        return [each for each in self.cells if each.undecided]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every network of either side was compared and judged; without it there is no verdict."""
+        return not (self.undecided or self.incomparable or self.missing)
 
 
 @dataclass(frozen=True, slots=True)

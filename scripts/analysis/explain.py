@@ -3,9 +3,8 @@
 import math
 from dataclasses import dataclass
 
-from models.cost import kv_bytes_read, stored_bytes, weight_bytes_read
+from models.pair import TOLERANCE
 from models.shape import MlpShape, Shape
-from models.storage import Storage
 from scripts.analysis.price import PriceFit
 from scripts.analysis.token_model import Term
 
@@ -62,7 +61,7 @@ class Explanation:
         bytes_ratio: bytes that a token reads, larger / smaller.
         time_ratio: measured, slower / faster.
         explained_by_size: share of the measured ratio that the ratio of bytes accounts for, on a logarithmic scale,
-            from 0 to 1; 0 where the network that reads more is the faster one.
+            from 0 to 1; 0 where the network that reads more is the faster one, or both read the same.
         sentence: the same in words.
     """
 
@@ -76,17 +75,6 @@ class Explanation:
     time_ratio: float
     explained_by_size: float
     sentence: str
-
-
-def amounts(shape: Shape, storage: Storage, context: int) -> Amounts:
-    """What a token of `shape` needs when it attends `context` positions."""
-    layers = stored_bytes(shape, storage).layers
-    depth = shape.num_layers if isinstance(shape, MlpShape) else shape.num_passes
-    kv_bytes = kv_bytes_read(shape, storage, context)
-    return Amounts(
-        num_layers=depth, layer_bytes=layers, head_bytes=weight_bytes_read(shape, storage) - layers, kv_bytes=kv_bytes,
-        query_bytes=kv_bytes * queries_per_key(shape),
-    )  # fmt: skip
 
 
 def queries_per_key(shape: Shape) -> float:
@@ -110,7 +98,7 @@ def explain(a: Amounts, b: Amounts, a_ns: float, b_ns: float, calibration: Calib
     return Explanation(
         difference_ns=difference, body_ns=body, head_ns=head, kv_ns=kv, layers_ns=layers,
         rest_ns=rest, bytes_ratio=ratio, time_ratio=max(a_ns, b_ns) / min(a_ns, b_ns),
-        explained_by_size=share, sentence=f"{told}; {_sentence(ratio, max(a_ns, b_ns) / min(a_ns, b_ns), share)}",
+        explained_by_size=share, sentence=f"{told}; {size_sentence(a, b, a_ns, b_ns)}",
     )  # fmt: skip
 
 
@@ -118,17 +106,23 @@ def size_share(a: Amounts, b: Amounts, a_ns: float, b_ns: float) -> tuple[float,
     """(ratio of bytes, larger over smaller; share of the measured ratio that it accounts for).
 
     Needs no calibration. A network that reads r times the bytes may take up to r times as long; a measured ratio m of
-    no more than r is explained whole, a larger one to log(r) / log(m).
+    no more than r is explained whole, a larger one to log(r) / log(m). Bytes within the 0.5 % of a matched pair are
+    equal and explain nothing.
     """
     larger, smaller = (a, b) if a.weight_bytes + a.kv_bytes >= b.weight_bytes + b.kv_bytes else (b, a)
     ratio = (larger.weight_bytes + larger.kv_bytes) / (smaller.weight_bytes + smaller.kv_bytes)
     measured = a_ns / b_ns if larger is a else b_ns / a_ns
-    if measured <= 1:
+    if measured <= 1 or ratio <= 1 + TOLERANCE:
         return ratio, 0.0
     return ratio, min(1.0, math.log(ratio) / math.log(measured))
 
 
-def _sentence(ratio: float, measured: float, share: float) -> str:
+def size_sentence(a: Amounts, b: Amounts, a_ns: float, b_ns: float) -> str:
+    """`size_share` in words."""
+    ratio, share = size_share(a, b, a_ns, b_ns)
+    measured = max(a_ns, b_ns) / min(a_ns, b_ns)
+    if ratio <= 1 + TOLERANCE:
+        return f"both read the same bytes, within {TOLERANCE:.1%}, and take {measured:.2f} times the time: none is size"
     if share == 0:
         return f"the network that reads {ratio:.2f} times the bytes is not the slower one: size explains nothing"
     told = f"{ratio:.2f} times the bytes against {measured:.2f} times the time: {share:.0%} explained by size"

@@ -8,6 +8,7 @@ import numpy as np
 import ruptures
 from scipy import stats
 
+from models.errors import UserError
 from models.pair import Arm
 from scripts.analysis.cells import Cell, Device, ProtocolKey, group_cells
 from scripts.analysis.metrics import METRICS, At, MetricName, run_metrics
@@ -43,6 +44,12 @@ class Series:
     values: tuple[float, ...]
     builds: tuple[tuple[str, ...], ...]
 
+    @property
+    def refusal(self) -> str | None:
+        """Why steps cannot be looked for; None if they can."""
+        zeros = sum(value <= 0 for value in self.values)
+        return f"{zeros} of {len(self.values)} points are not above 0, and a step is a ratio" if zeros else None
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
@@ -65,7 +72,12 @@ def find_steps(values: Sequence[float], floor: float = METRICS[MetricName.DECODE
     PELT (ruptures) on the logarithms in units of their noise, which is taken from successive differences so that steps
     do not count as noise; each step must then pass a Mann-Whitney test at 1 % and exceed `floor`. Around 40 points of
     3 % noise hold a false step in under 5 % of series; a step of 10 % is found from 4 points on.
+
+    Raises:
+        UserError: a value is not above 0; `Series.refusal` tells it before.
     """
+    if any(not value > 0 for value in values):
+        raise UserError("history: every point must be above 0, as a step is a ratio")
     logs = np.log(np.array(values, float))
     if len(logs) < 2 * MIN_POINTS:
         return []

@@ -13,6 +13,7 @@ from scripts.analysis.cells import Cell, Setup
 from scripts.analysis.comparison import Comparison
 from scripts.analysis.explain import Explanation
 from scripts.analysis.metrics import run_metrics
+from scripts.analysis.pair_explanations import SizeExplanation
 from scripts.analysis.pair_verdicts import PairVerdict
 from scripts.analysis.price import PriceFit, Unidentified
 from scripts.analysis.sweep_price import Checked, SetupPrice
@@ -51,7 +52,7 @@ def print_by_setup(name: str, rows: Sequence[tuple[SetupPrice, object]]) -> None
     print_json({name: [{"setup": price.setup, name: value} for price, value in rows]})
 
 
-def print_verdicts(rows: Sequence[PairVerdict], told: Sequence[Explanation | None]) -> None:
+def print_verdicts(rows: Sequence[PairVerdict], told: Sequence[Explanation | SizeExplanation | None]) -> None:
     """Pair verdicts with what explains them."""
     print_json({
         "verdicts": [
@@ -71,6 +72,7 @@ def print_comparison(comparison: Comparison) -> None:
     print_json({
         "metric": comparison.metric, "cells": rows, "incomparable": comparison.incomparable,
         "missing": comparison.missing, "regressions": len(comparison.regressions),
+        "undecided": len(comparison.undecided),
     })  # fmt: skip
 
 

@@ -1,11 +1,18 @@
-"""Explanations of pair verdicts, by the price of a layer in the same setup where there is one."""
+"""Explanations of pair verdicts, by the price of a layer in the same setup where there is one, else by size alone."""
 
 from collections.abc import Sequence
-
-import numpy as np
+from dataclasses import dataclass
 
 from scripts.analysis.cells import Cell
-from scripts.analysis.explain import Amounts, Calibration, Explanation, explain, queries_per_key
+from scripts.analysis.explain import (
+    Amounts,
+    Calibration,
+    Explanation,
+    explain,
+    queries_per_key,
+    size_sentence,
+    size_share,
+)
 from scripts.analysis.metrics import MetricName, mean_context
 from scripts.analysis.pair_verdicts import PairVerdict
 from scripts.analysis.price import PriceFit
@@ -14,10 +21,35 @@ from scripts.analysis.sweep_price import SetupPrice
 _NS_PER_MS = 1e6
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SizeExplanation:
+    """What bytes alone say of a measured difference; the attributes are those of `Explanation`."""
+
+    bytes_ratio: float
+    explained_by_size: float
+    sentence: str
+
+
 def explanations(rows: Sequence[PairVerdict], prices: Sequence[SetupPrice]) -> list[Explanation | None]:
-    """What each measured difference is made of; None without a fitted price in its setup, or for other metrics."""
+    """What each measured difference is made of; None without a fitted price in its setup, or for other metrics.
+
+    A price is one of decoders' layers; an MLP's are others, so MLPs get none.
+    """
     fits = {each.setup: each.outcome for each in prices if isinstance(each.outcome, PriceFit)}
     return [_explain(row, fits[row.setup]) if row.setup in fits else None for row in rows]
+
+
+def size_explanations(rows: Sequence[PairVerdict]) -> list[SizeExplanation | None]:
+    """How much of each measured difference bytes account for, which needs no price; None for other metrics."""
+    found: list[SizeExplanation | None] = []
+    for row in rows:
+        sides = _sides(row)
+        if sides is None:
+            found.append(None)
+            continue
+        ratio, share = size_share(*sides)
+        found.append(SizeExplanation(bytes_ratio=ratio, explained_by_size=share, sentence=size_sentence(*sides)))
+    return found
 
 
 def measured_amounts(cell: Cell, depth: int) -> Amounts:
@@ -33,11 +65,18 @@ def measured_amounts(cell: Cell, depth: int) -> Amounts:
 
 
 def _explain(row: PairVerdict, fit: PriceFit) -> Explanation | None:
+    sides = _sides(row)
+    if sides is None or row.deep.shape.family == "mlp":
+        return None
+    return explain(*sides, Calibration.of(fit))
+
+
+def _sides(row: PairVerdict) -> tuple[Amounts, Amounts, float, float] | None:
+    """Amounts and times in ns, deep and wide; None where it is not about decode latency, or an arm has no number."""
     if row.metric is not MetricName.DECODE_P50_MS or row.at is None:
         return None
-    deep, wide = row.deep.values(row.metric, row.at), row.wide.values(row.metric, row.at)
+    deep, wide = row.deep.median(row.metric, row.at), row.wide.median(row.metric, row.at)
     if not deep or not wide:
         return None
-    times = (float(np.median(deep)) * _NS_PER_MS, float(np.median(wide)) * _NS_PER_MS)
-    arms = (measured_amounts(row.deep, row.at), measured_amounts(row.wide, row.at))
-    return explain(*arms, *times, Calibration.of(fit))
+    arms = measured_amounts(row.deep, row.at), measured_amounts(row.wide, row.at)
+    return *arms, deep * _NS_PER_MS, wide * _NS_PER_MS

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from models.pair import Arm
 from scripts.analysis.cells import Cell, Setup, group_cells
 from scripts.analysis.metrics import METRICS, At, MetricName, run_metrics
-from scripts.analysis.verdict import Verdict, adjust, compare, holm
+from scripts.analysis.verdict import Verdict, adjust, compare, holm_tested
 from scripts.records import RunRecord
 
 
@@ -17,7 +17,7 @@ class PairVerdict:
     Attributes:
         at: cache depth or prompt length of the metric; None where it has none.
         verdict: of the deep arm; its family is the setup.
-        p_all: p corrected by Holm over all pairs, depths and setups of the call.
+        p_all: p corrected by Holm over all pairs, depths and setups of the call that have enough runs; else 1.
     """
 
     setup: Setup
@@ -39,7 +39,7 @@ def pair_verdicts(records: Iterable[RunRecord], metric: MetricName = MetricName.
     families: dict[Setup, list[int]] = {}
     for index, row in enumerate(rows):
         families.setdefault(row.setup, []).append(index)
-    overall = holm([row.verdict.p for row in rows])
+    overall = holm_tested([row.verdict for row in rows])
     worded: dict[int, Verdict] = {}
     for indices in families.values():
         worded |= zip(indices, adjust([rows[i].verdict for i in indices], METRICS[metric]), strict=True)

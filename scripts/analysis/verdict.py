@@ -2,7 +2,8 @@
 
 The rule, in order. A winner is named only if (1) both sides have at least 5 usable runs, (2) that many runs could
 reach the level at all after the correction, (3) the test says so at 5 % after Holm's correction over the family, and
-(4) the ratio differs from 1 by the metric's floor. Everything else is `no difference shown` or `not enough runs`.
+(4) the ratio differs from 1 by the metric's floor. Everything else is `no difference shown` or `not enough runs`, and
+where a run's value is 0, so that there is no ratio, `undecided`.
 
 The family is one setup: one device, OS build, runtime, scheme and protocol, with all its pairs and depths. A device
 is judged by itself, so a campaign with more phones does not need more runs on each; `p_all` is corrected over
@@ -12,7 +13,7 @@ cannot fall below p = 0.008 and so carries a family of 6; the verdict of a large
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -39,6 +40,7 @@ class Word(StrEnum):
     LARGER = "larger"
     NO_DIFFERENCE = "no difference shown"
     NOT_ENOUGH = "not enough runs"
+    UNDECIDED = "undecided"  # a run's value is 0 or below: such sides have no ratio
 
 
 class Method(StrEnum):
@@ -53,7 +55,8 @@ class Verdict:
     """Side a against side b.
 
     Attributes:
-        ratio: median of a / median of b; where runs are paired, median of the ratios. NaN without runs on both sides.
+        ratio: median of a / median of b; where runs are paired, median of the ratios. NaN without runs on both sides,
+            and where a value is not above 0.
         low: lower end of its 95 % bootstrap interval over runs.
         high: upper end.
         p: of the two-sided test, uncorrected; 1 where it could not be made.
@@ -77,7 +80,12 @@ class Verdict:
     @property
     def names_winner(self) -> bool:
         """Whether it says that the sides differ."""
-        return self.word not in (Word.NO_DIFFERENCE, Word.NOT_ENOUGH)
+        return self.word not in (Word.NO_DIFFERENCE, Word.NOT_ENOUGH, Word.UNDECIDED)
+
+    @property
+    def tested(self) -> bool:
+        """Whether there was a test, so that it counts in a family: enough runs on both sides, all above 0."""
+        return self.word is not Word.UNDECIDED and min(self.n_a, self.n_b) >= MIN_RUNS
 
 
 def compare(
@@ -87,7 +95,7 @@ def compare(
     """Compare two sets of runs.
 
     Args:
-        a: the metric of each run, positive.
+        a: the metric of each run; with a value of 0 or below the verdict is `undecided`.
         b: the same of the other side.
         metric: gives the direction that is better and the floor.
         tests: how many comparisons are made in this family; p is multiplied by it, as Holm does for the smallest p.
@@ -96,15 +104,21 @@ def compare(
         seed: of the bootstrap.
 
     Raises:
-        UserError: a value is not positive, or paired sides differ in length.
+        UserError: a value is not finite, or paired sides differ in length.
     """
-    if any(not value > 0 for value in (*a, *b)):
-        raise UserError(f"{metric.name}: every run's value must be above 0 to be compared as a ratio")
+    if not all(math.isfinite(value) for value in (*a, *b)):
+        raise UserError(f"{metric.name}: every run's value must be a finite number")
     if paired and len(a) != len(b):
         raise UserError(f"paired sides must have equally many runs, not {len(a)} and {len(b)}")
     method = Method.PAIRED if paired and len(a) >= MIN_PAIRS else Method.MANN_WHITNEY
+    nan = math.nan
+    if zeros := sum(value <= 0 for value in (*a, *b)):
+        reason = f"{zeros} of {len(a) + len(b)} runs have a value that is not above 0, and so no ratio"
+        return Verdict(
+            word=Word.UNDECIDED, ratio=nan, low=nan, high=nan, p=1.0, p_adjusted=1.0, tests=tests, method=method,
+            n_a=len(a), n_b=len(b), reason=reason,
+        )  # fmt: skip
     if not a or not b:
-        nan = math.nan
         return _worded(nan, (nan, nan), 1.0, 1.0, tests, method, (len(a), len(b)), metric)
     first, second = np.array(a, float), np.array(b, float)
     ratio, interval = _ratio(first, second, method, seed)
@@ -114,16 +128,19 @@ def compare(
 
 def adjust(verdicts: Sequence[Verdict], metric: Metric = DECODE_P50) -> list[Verdict]:
     """Correct a family of verdicts by Holm and word each anew. Those without enough runs were no tests."""
-    tested = [index for index, each in enumerate(verdicts) if min(each.n_a, each.n_b) >= MIN_RUNS]
-    corrected = dict(zip(tested, holm([verdicts[index].p for index in tested]), strict=True))
-    size = max(1, len(tested))
+    corrected, size = holm_tested(verdicts), max(1, sum(each.tested for each in verdicts))
     return [
-        _worded(
-            each.ratio, (each.low, each.high), each.p, corrected.get(index, 1.0), size, each.method,
-            (each.n_a, each.n_b), metric,
-        )
-        for index, each in enumerate(verdicts)
+        replace(each, tests=size) if each.word is Word.UNDECIDED else
+        _worded(each.ratio, (each.low, each.high), each.p, p, size, each.method, (each.n_a, each.n_b), metric)
+        for each, p in zip(verdicts, corrected, strict=True)
     ]  # fmt: skip
+
+
+def holm_tested(verdicts: Sequence[Verdict]) -> list[float]:
+    """Holm's p over the verdicts that were tests; 1 for the others, which must not make the family larger."""
+    tested = [index for index, each in enumerate(verdicts) if each.tested]
+    corrected = dict(zip(tested, holm([verdicts[index].p for index in tested]), strict=True))
+    return [corrected.get(index, 1.0) for index in range(len(verdicts))]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -3,6 +3,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from models.catalog import get_pair
+from models.cost import parameter_counts
+from models.pair import Arm
 from scripts.analysis.cli import app
 from scripts.records import DeviceKind, Protocol
 from scripts.testing.records_generator import (
@@ -137,8 +140,78 @@ def test_nothing_in_common_is_bad_input(tmp_path):
     assert call("compare", results(tmp_path / "a"), other).exit_code == 2
 
 
-def test_too_few_runs_are_no_regression_and_say_so(tmp_path):
-    few = results(tmp_path / "few", repetitions=3, slower={"deep-8x64": 2.0})
-    result = call("compare", results(tmp_path / "base"), few)
+@pytest.mark.parametrize("candidate", [{"repetitions": 3, "slower": {"deep-8x64": 2.0}}, {"failed_runs": 99}])
+def test_too_few_runs_are_no_verdict_and_say_so(tmp_path, candidate):
+    result = call("compare", results(tmp_path / "base"), results(tmp_path / "few", **candidate), "--json")
+    assert result.exit_code == 3
+    told = json.loads(result.stdout.splitlines()[-1])
+    assert (told["regressions"], told["undecided"]) == (0, len(told["cells"]))
+    assert {cell["verdict"]["word"] for cell in told["cells"]} == {"not enough runs"}
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_network_on_one_side_only_is_no_verdict(tmp_path, swap):
+    folders = [results(tmp_path / "both"), results(tmp_path / "one", TINY[:1])]
+    result = call("compare", *(folders[::-1] if swap else folders))
+    assert result.exit_code == 3
+    assert "only on one side: tiny/wide-" in result.stderr
+
+
+def test_a_regression_counts_although_another_network_is_missing(tmp_path):
+    slow = results(tmp_path / "slow", TINY[:1], slower={"deep-8x64": 1.3})
+    assert call("compare", results(tmp_path / "base"), slow).exit_code == 1
+
+
+def with_overhead(record, overhead_ns):
+    decode = [
+        each.model_copy(update={"step_ns": tuple(ns + overhead_ns for ns in each.forward_ns)}) for each in record.decode
+    ]
+    return record.model_copy(update={"decode": tuple(decode)})
+
+
+def test_one_zero_leaves_the_other_rows_of_a_table(tmp_path):
+    records = generate_records([GeneratedDevice()], pair_networks("tiny", "mobilellm-125m"), Campaign(repetitions=6))
+    records[0] = with_overhead(records[0], 0)
+    write_results(records, tmp_path)
+    for command in ("verdicts", "history"):
+        result = call(command, tmp_path, "--metric", "step_overhead_ms")
+        assert result.exit_code == 0
+    words = json.loads(call("verdicts", tmp_path, "--metric", "step_overhead_ms", "--json").stdout)["verdicts"]
+    undecided = [each["verdict"]["reason"] for each in words if each["verdict"]["word"] == "undecided"]
+    # both depths of one pair, the other pair keeps its verdicts
+    assert undecided == ["1 of 12 runs have a value that is not above 0, and so no ratio"] * 2
+    assert len(words) == 4
+
+
+def test_a_series_with_zeros_is_not_searched_and_says_so(tmp_path):
+    for night in range(1, 9):
+        records = generate_records([GeneratedDevice()], TINY[:1], Campaign(name=f"night-{night}", started_day=night))
+        write_results([with_overhead(each, 0 if night == 3 else 20_000) for each in records], tmp_path)
+    result = call("history", tmp_path, "--metric", "step_overhead_ms")
     assert result.exit_code == 0
-    assert "not enough runs" in result.output
+    assert "not searched: 1 of 8 points are not above 0" in result.output
+
+
+def mlp_results(folder):
+    """Records of the seed article's pair with 4.7 times the bytes and 4.0 times the time in its wide arm."""
+    pair, records = get_pair("seed-mlp"), []
+    for record in generate_records([GeneratedDevice(run_noise=0.005)], TINY, Campaign(repetitions=6)):
+        shape = pair.arm(record.artifact.arm)
+        stored = 4 * parameter_counts(shape).total
+        facts = record.artifact.model_copy(update={
+            "pair": "seed-mlp", "shape": shape, "shape_name": shape.family, "weight_bytes_read": stored,
+            "kv_bytes_per_position": 0,
+            "bytes_by_role": record.artifact.bytes_by_role.model_copy(update={"layers": stored}),
+        })  # fmt: skip
+        times = tuple(int(stored * (4.0 / 4.7 if record.artifact.arm is Arm.WIDE else 1) / 30) for _ in range(16))
+        decode = tuple(each.model_copy(update={"forward_ns": times, "step_ns": times}) for each in record.decode)
+        records.append(record.model_copy(update={"artifact": facts, "decode": decode}))
+    write_results(records, folder)
+    return folder
+
+
+def test_without_a_price_a_difference_is_still_held_against_size(tmp_path):
+    result = call("verdicts", mlp_results(tmp_path))
+    assert "4.70 times the bytes against 4.00 times the time: 100% explained by size" in result.output.replace(
+        "\n", " "
+    )

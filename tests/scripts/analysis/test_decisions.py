@@ -4,11 +4,12 @@ import pytest
 from export.quantization import Scheme
 from export.targets.base import TargetName
 from models.catalog import get_pair
+from models.cost import stored_bytes, weight_bytes_read
 from models.errors import UserError
 from models.storage import Storage, WeightFormat
 from models.tensors import Role
 from scripts.analysis.budget import Winner, audit_budgets
-from scripts.analysis.explain import Amounts, Calibration, amounts, explain, size_share
+from scripts.analysis.explain import Amounts, Calibration, explain, size_sentence, size_share
 from scripts.analysis.health import Grade, device_health, grade, stability_score
 from scripts.analysis.history import MIN_POINTS, find_steps, series_of
 from scripts.analysis.pair_explanations import explanations
@@ -28,6 +29,12 @@ from scripts.testing.records_generator import (
 FP32 = Storage({role: WeightFormat(32) for role in Role}, shared_table=True, kv_bits=32)
 
 
+def amounts(shape, storage):
+    layers = stored_bytes(shape, storage).layers
+    read = weight_bytes_read(shape, storage)
+    return Amounts(num_layers=shape.num_layers, layer_bytes=layers, head_bytes=read - layers, kv_bytes=0)
+
+
 def fitted(device):
     (price,) = setup_prices(generate_records([device], sweep_networks(), Campaign(repetitions=5)))
     assert isinstance(price.outcome, PriceFit)
@@ -41,7 +48,7 @@ def price():
 
 def test_the_seed_articles_networks_are_explained_by_size():
     pair = get_pair("seed-mlp")
-    deep, wide = (amounts(shape, FP32, 0) for shape in (pair.deep, pair.wide))
+    deep, wide = (amounts(shape, FP32) for shape in (pair.deep, pair.wide))
     # 42.0 M against 8.9 M parameters at 30 GB/s and 10 us a layer
     calibration = Calibration(tau_ns=10_000, weight_ns_per_byte=1 / 30)
     deep_ns, wide_ns = (each.weight_bytes / 30 + each.num_layers * 10_000 for each in (deep, wide))
@@ -54,7 +61,7 @@ def test_the_seed_articles_networks_are_explained_by_size():
     assert told.rest_ns == pytest.approx(0, abs=1)
     # matched in size, the same calibration leaves the layers alone
     matched = get_pair("seed-mlp-matched")
-    equal = [amounts(shape, FP32, 0) for shape in (matched.deep, matched.wide)]
+    equal = [amounts(shape, FP32) for shape in (matched.deep, matched.wide)]
     assert size_share(*equal, 1_600_000, 1_200_000)[1] < 0.1
 
 
@@ -75,6 +82,16 @@ def test_more_bytes_and_not_slower_is_not_explained_by_size():
     small = Amounts(num_layers=4, layer_bytes=100, head_bytes=0, kv_bytes=0)
     assert size_share(large, small, 1.0, 1.0) == (4.0, 0.0)
     assert size_share(small, large, 1.0, 16.0) == (4.0, pytest.approx(0.5))
+
+
+@pytest.mark.parametrize(("a_ns", "b_ns"), [(1.5, 1.0), (1.0, 1.5), (1.0, 1.0)])
+@pytest.mark.parametrize("nearly", [100_000, 100_300])
+def test_equal_bytes_explain_nothing_and_no_arm_is_said_to_read_more(nearly, a_ns, b_ns):
+    one, other = (Amounts(num_layers=4, layer_bytes=b, head_bytes=0, kv_bytes=0) for b in (100_000, nearly))
+    assert size_share(one, other, a_ns, b_ns)[1] == 0
+    told = size_sentence(one, other, a_ns, b_ns)
+    assert told.startswith("both read the same bytes")
+    assert "not the slower one" not in told
 
 
 def test_the_winner_flips_with_the_budget_where_layers_are_nearly_free():

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -114,6 +116,25 @@ def test_records_are_loaded_with_reasons_for_those_that_are_not(tmp_path):
     loaded = load_records(tmp_path)
     assert len(loaded.records) == 1
     assert [(each.path, "its hash is not" in each.reason) for each in loaded.unreadable] == [(paths[0], True)]
+
+
+def test_a_copied_folder_counts_no_run_twice(tmp_path):
+    one, two = tmp_path / "a", tmp_path / "b"
+    write_results(generate_records([GeneratedDevice()], pair_networks("tiny"), Campaign(repetitions=3)), one)
+    shutil.copytree(one, two)
+    loaded = load_records(tmp_path)
+    assert [len(cell.runs) for cell in group_cells(loaded.records)] == [3, 3]
+    assert len(loaded.unreadable) == 6
+    for each in loaded.unreadable:
+        assert str(two) in each.reason
+        assert f"is in {one}" in each.reason
+
+
+def test_one_run_id_in_two_campaigns_is_two_runs(tmp_path):
+    for name in ("monday", "tuesday"):
+        plan = Campaign(name=name, repetitions=1)
+        write_results(generate_records([GeneratedDevice()], pair_networks("tiny"), plan), tmp_path)
+    assert len(load_records(tmp_path).records) == 4
 
 
 @pytest.mark.parametrize("make", [lambda p: p / "none", lambda p: p])

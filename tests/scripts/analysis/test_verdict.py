@@ -97,11 +97,29 @@ def test_p_is_scipys_and_holm_is_the_textbooks():
 
 
 @pytest.mark.parametrize(
-    ("a", "b", "paired"), [([0.0], [1.0], False), ([float("nan")], [1.0], False), ([1.0], [1.0, 2.0], True)]
+    ("a", "b", "paired"), [([float("inf")], [1.0], False), ([float("nan")], [1.0], False), ([1.0], [1.0, 2.0], True)]
 )
 def test_bad_values_are_refused(a, b, paired):
     with pytest.raises(UserError):
         compare(a, b, paired=paired)
+
+
+def test_a_zero_is_undecided_and_no_test_of_the_family():
+    clear = compare([1.0, 1.1, 1.2, 1.3, 1.4], [2.0, 2.1, 2.2, 2.3, 2.4])
+    zero = compare([0.0, 1.1, 1.2, 1.3, 1.4], [2.0, 2.1, 2.2, 2.3, 2.4])
+    assert zero.word is Word.UNDECIDED
+    assert not zero.names_winner
+    family = adjust([clear] * 6 + [zero])
+    assert [each.word for each in family] == [Word.FASTER] * 6 + [Word.UNDECIDED]
+    assert family[0].tests == 6
+
+
+def test_rows_without_enough_runs_do_not_raise_the_p_over_everything():
+    few = generate_records([GeneratedDevice(device_id="phone-2")], pair_networks("tiny"), Campaign(repetitions=4))
+    many = generate_records([GeneratedDevice()], pair_networks("tiny"), Campaign(repetitions=6))
+    alone, both = pair_verdicts(many), pair_verdicts([*many, *few])
+    assert [each.p_all for each in both if each.setup == alone[0].setup] == [each.p_all for each in alone]
+    assert {each.p_all for each in both if each.setup != alone[0].setup} == {1.0}
 
 
 def test_pairs_are_compared_inside_a_setup_and_corrected_there():
