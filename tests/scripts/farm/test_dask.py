@@ -124,6 +124,7 @@ def test_farm_worker_offers_this_machine(tiny_artifacts: Path, tmp_path: Path) -
     assert "worker" in (tmp_path / "worker.log").read_text()
 
 
+@pytest.mark.slow
 def test_nobody_at_the_address(tiny_artifacts: Path, tmp_path: Path) -> None:
     done = farm("run", campaign_file(tmp_path, tiny_artifacts), "--scheduler", f"tcp://127.0.0.1:{free_port()}")
     assert done.returncode == 2
