@@ -11,7 +11,7 @@ import vl_convert as vlc
 
 from scripts.report.blocks import DataRow, Figure
 from scripts.report.output import write_bytes
-from scripts.report.page import Page
+from scripts.report.page import Detail, Page
 from scripts.report.palette import LIGHT, resolved
 
 WIDTH, SCALE = 760, 2.0
@@ -43,7 +43,8 @@ def _standalone(page: Page, figure: Figure) -> str | None:
     """The specification with its data, colours and a title that says what is shown; None without data."""
     text = json.dumps(figure.spec)
     names = [name for name in page.data if json.dumps({"name": name}) in text]
-    data = {name: _shown(page, figure, page.data[name]) for name in names}
+    detail = _detail(page, figure, [row for name in names for row in page.data[name]])
+    data = {name: _shown(page, figure, page.data[name], detail) for name in names}
     if not any(data.values()):
         return None
     spec: dict[str, Any] = json.loads(resolved(text))
@@ -53,7 +54,7 @@ def _standalone(page: Page, figure: Figure) -> str | None:
     spec["padding"] = 14
     spec["title"] = {
         "text": figure.question,
-        "subtitle": _subtitle(page, figure, [row for rows in data.values() for row in rows]),
+        "subtitle": _subtitle(page, figure, detail, [row for rows in data.values() for row in rows]),
         "anchor": "start",
         "fontSize": 14,
         "subtitleFontSize": 11,
@@ -64,24 +65,30 @@ def _standalone(page: Page, figure: Figure) -> str | None:
     return json.dumps(spec)
 
 
-def _subtitle(page: Page, figure: Figure, rows: Sequence[DataRow]) -> list[str]:
+def _detail(page: Page, figure: Figure, rows: Sequence[DataRow]) -> Detail | None:
+    """The first of the page's setups, and pairs in them, that the chart has rows of; None for a chart of all."""
+    if not figure.one_setup:
+        return None
+    known = {(row.get("setup"), row.get("pair") if figure.one_pair else None) for row in rows}
+    return next((each for each in page.details if (each.setup, each.pair if figure.one_pair else None) in known), None)
+
+
+def _subtitle(page: Page, figure: Figure, detail: Detail | None, rows: Sequence[DataRow]) -> list[str]:
     """What is shown, and the note with units, interval and n: a picture is read away from the page."""
     shown: list[str] = []
-    if figure.one_setup and page.details:
-        label = page.details[0].label
-        shown.append(label if figure.one_pair else label.partition(" · ")[2])
+    if detail:
+        shown.append(detail.label if figure.one_pair else detail.label.partition(" · ")[2])
     if any("depth" in row for row in rows) and figure.name != "context":
         shown.append(f"context {page.depths[-1]}")
-    return (
-        [", ".join(shown), *textwrap.wrap(figure.note, _NOTE_COLUMNS)]
-        if shown
-        else textwrap.wrap(figure.note, _NOTE_COLUMNS)
-    )
+    first = [", ".join(shown)] if shown else []
+    return [*first, *textwrap.wrap(figure.note, _NOTE_COLUMNS)]
 
 
-def _shown(page: Page, figure: Figure, rows: Sequence[DataRow]) -> list[DataRow]:
-    setup = page.details[0].setup if figure.one_setup and page.details else None
-    pair = page.details[0].pair if figure.one_pair and page.details else None
+def _shown(page: Page, figure: Figure, rows: Sequence[DataRow], detail: Detail | None) -> list[DataRow]:
+    if figure.one_setup and detail is None:
+        return []
+    setup = detail.setup if detail else None
+    pair = detail.pair if detail and figure.one_pair else None
     depth = page.depths[-1] if page.depths and figure.name != "context" else None
     return [
         row

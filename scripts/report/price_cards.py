@@ -84,13 +84,14 @@ def _card(price: SetupPrice, fit: PriceFit, gaps: Sequence[DepthGap], view: Setu
     lines = (
         f"One more layer costs {number(tau.value / 1e3)} µs a token at equal bytes (95 % interval "
         f"{interval(tau.low / 1e3, tau.high / 1e3)}, {plural(price.num_runs, 'usable run')} of "
-        f"{plural(len(fit.shapes), 'shape')}). Decoding here is {fit.label}.",
+        f"{plural(len(fit.shapes), 'shape')}). Decode: {fit.label}.",
         *([f"Warning: {fit.warning}."] if fit.left_one_out and fit.warning else []),
+        f"In the tables, {_BREAK_EVEN}.",
         *(f"Left out: {each.name}, {each.reason}." for each in fit.left_out),
     )
     own = [each for each in gaps if not each.transferred]
     others = [each for each in gaps if each.transferred]
-    tables = [_gap_table(f"Gap of each shipped pair at {scheme}, deep - wide, by the fit; {_BREAK_EVEN}", own)]
+    tables = [_gap_table(f"Gap of each shipped pair at {scheme}, deep - wide, by the fit", own)]
     if others:
         tables.append(
             _gap_table(f"The same for other schemes: their bytes with the terms of {scheme}, an estimate", others)
@@ -99,7 +100,7 @@ def _card(price: SetupPrice, fit: PriceFit, gaps: Sequence[DepthGap], view: Setu
     return Card("Depth price card", lines, view, tuple(tables), strong=True)
 
 
-_BREAK_EVEN = "τ for 5 %: the price of a layer, in µs, at which the gap is 5 %"
+_BREAK_EVEN = "“τ for 5 %” is the price of a layer, in µs, at which the gap is 5 %"
 
 
 def _gap_table(caption: str, gaps: Sequence[DepthGap]) -> Table:

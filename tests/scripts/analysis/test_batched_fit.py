@@ -47,9 +47,13 @@ def test_it_minimises_the_loss_that_scipys_least_squares_minimises(noise: float)
             sigma = 0.02 * sample  # one relative error for all: then scipy's own soft_l1 is the same loss
             ours = solve_many(design, sample[None], sigma, robust=True)[0]
             scale = np.abs(design).max(axis=0)
+            rows = design / scale
+
+            def residuals_of(x: np.ndarray, rows: np.ndarray = rows, sample: np.ndarray = sample) -> np.ndarray:
+                return (rows @ x / sample - 1) / SOFT_L1_SCALE
+
             fit = optimize.least_squares(
-                lambda x, rows=design / scale, t=sample: (rows @ x / t - 1) / SOFT_L1_SCALE,
-                x0=np.full(design.shape[1], sample.mean() / 8), bounds=(0, np.inf), loss="soft_l1",
+                residuals_of, x0=np.full(design.shape[1], sample.mean() / 8), bounds=(0, np.inf), loss="soft_l1",
                 x_scale=sample.mean(), xtol=1e-14, ftol=1e-14, gtol=1e-14, max_nfev=2000,
             )  # fmt: skip
             residuals = (design @ ours / sample - 1) / SOFT_L1_SCALE

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from scripts.report.cli import main
 from scripts.testing.records_generator import Campaign, GeneratedDevice, generate_records, pair_networks
 from tests.scripts.report.conftest import PHONE, write_page
 
@@ -44,11 +45,52 @@ def test_the_summary_holds_the_decisions_and_counts_of_the_page(full_page: Path)
 def test_figures_are_written_as_svg_and_png(full_page: Path):
     figures = full_page.with_name("figures")
     names = {path.stem for path in figures.glob("*.svg")}
-    assert {"latency", "timeline", "bandwidth", "roofline", "tau", "verdicts", "temperature"} <= names
+    assert {
+        "latency",
+        "timeline",
+        "context",
+        "bandwidth",
+        "roofline",
+        "gap",
+        "tau",
+        "fit",
+        "verdicts",
+        "temperature",
+    } <= names
+    assert {"sustained", "heat"} <= names
     assert names == {path.stem for path in figures.glob("*.png")}
     svg = (figures / "verdicts.svg").read_text()
     assert "var(--" not in svg
     assert "Which arm is faster" in svg
+    # A picture is read away from the page, so it says what it shows and how sure that is.
+    assert "context 512" in svg
+    assert "95 % bootstrap interval over runs" in svg
+    assert "R5CT30" in (figures / "fit.svg").read_text()
+
+
+def test_each_fit_has_a_price_card_with_its_interval_gaps_and_shapes_to_ship(full_page: Path):
+    html = full_page.read_text()
+    told = re.findall(
+        r'class="answer">One more layer costs ([\d.]+) µs a token at equal bytes \(95 % interval (\S+) to (\S+),', html
+    )
+    assert len(told) == 2
+    # The phones were generated with 40 and 90 µs a layer.
+    for (tau, low, high), true in zip(told, (PHONE.tau_ns / 1e3, 90.0), strict=True):
+        assert float(low) <= float(tau) <= float(high)
+        assert abs(float(tau) / true - 1) < 0.25
+    assert html.count("Gap of each shipped pair at int4") == 4  # a table's caption is also its label
+    assert "Which shape of 125 M parameters?" in html
+
+
+def test_temperatures_are_a_table_too(full_page: Path):
+    rows = re.search(r"<caption><span>Battery in °C</span>.*?</table>", full_page.read_text(), re.DOTALL)
+    assert rows
+    assert rows.group().count("<tr><td>") == 3
+
+
+def test_without_a_sustained_phase_there_is_no_chart_of_it(tmp_path: Path):
+    records = generate_records([PHONE], pair_networks("tiny"), Campaign(repetitions=2))
+    assert 'id="chart-sustained"' not in write_page(tmp_path, records).read_text()
 
 
 def test_every_failure_is_listed_with_its_reason(full_page: Path):
@@ -87,17 +129,25 @@ def test_a_step_in_the_history_is_named(tmp_path: Path):
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(
-    full_page: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
+    full_page: Path,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
     places = {
         "missing": tmp_path / "missing", "empty": tmp_path / "empty", "full": full_page.parent / "results",
         "full_page": full_page,
     }  # fmt: skip
     places["empty"].mkdir()
-    done = report(*(each.format(**places) for each in arguments))
-    assert done.returncode == 2
-    assert words in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    monkeypatch.setattr(sys, "argv", ["report", *(each.format(**places) for each in arguments)])
+    with pytest.raises(SystemExit) as done:
+        main()
+    said = capsys.readouterr().err
+    assert done.value.code == 2
+    assert words in said
+    assert len(said.strip().splitlines()) == 1
     assert list(places["empty"].iterdir()) == []
 
 
