@@ -48,7 +48,13 @@ async def plan_campaign(campaign: Campaign, discoveries: Sequence[Discovery]) ->
 
 
 async def run_planned(campaign: Campaign, planned: Sequence[Planned], root: Path, display: Display) -> Summary:
-    """Run what the store does not hold yet. SIGINT and SIGTERM cancel: devices are restored, finished runs kept."""
+    """Run what the store does not hold yet. SIGINT and SIGTERM cancel: devices are restored, finished runs kept.
+
+    Raises:
+        UserError: `root` is a file.
+    """
+    if root.exists() and not root.is_dir():
+        raise UserError(f"--results {root}: must be a folder, or not there yet")
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
