@@ -161,9 +161,9 @@ def kill(
     artifacts: Artifacts = ARTIFACTS,
     jar: Jar = JAR,
     phones: Annotated[int, typer.Option("--phones", min=1)] = 2,
-    runs: Annotated[int, typer.Option("--runs", min=2, help="Runs on each phone, canary apart.")] = 20,
+    runs: Annotated[int, typer.Option("--runs", min=2, help="Runs on each phone, canary apart.")] = 40,
     kills: Annotated[int, typer.Option("--kills", min=1)] = 20,
-    longest_s: Annotated[float, typer.Option("--longest-s", min=0.5, help="Latest moment of a kill.")] = 8.0,
+    longest_s: Annotated[float, typer.Option("--longest-s", min=0.5, help="Latest moment of a kill.")] = 6.0,
     seed: Annotated[int, typer.Option("--seed", help="Of the moments.")] = 0,
     java_options: JavaOptions = "",
 ) -> None:
