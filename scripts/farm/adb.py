@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from export.manifest import Manifest
-from scripts.farm import adb_staging, adb_state
+from scripts.farm import adb_server_life, adb_staging, adb_state
 from scripts.farm.adb_link import AdbLink
 from scripts.farm.adb_run import PACKAGE, AdbRun, apk_hash, media_dir_of, stop_run
 from scripts.farm.adb_server import (
@@ -32,6 +32,8 @@ from scripts.records import DeviceKind, RunRecord, RunRequest
 INSTALL_S = 300.0
 _SETTLING = ("offline", "authorizing", "connecting")
 _SETTLE_S = 3.0
+# Not as long as before a run: somebody may wait for the farm to end, and the next one restores what is left.
+_RESTORE_S = 20.0
 
 
 class AdbDevice:
@@ -58,7 +60,7 @@ class AdbDevice:
 
     async def restore(self, prior: Mapping[str, str]) -> None:
         """See `scripts.farm.adb_state.restore`."""
-        await self._link.settle()
+        await self._link.settle(_RESTORE_S)
         await adb_state.restore(self._link, prior)
 
     async def state(self) -> DeviceState:
@@ -105,9 +107,14 @@ class AdbDevice:
     async def run(
         self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
-        """See `scripts.farm.adb_run`. `staged` is what `stage` of this object has returned."""
-        media_dir = await self._media()
-        run = AdbRun(self._link, media_dir, self._identity.facts, request, self._staged[staged])
+        """See `scripts.farm.adb_run`. `staged` is what `stage` of this object has returned.
+
+        Raises:
+            DeviceError: besides the device's own, it is not.
+        """
+        if (known := self._staged.get(staged)) is None:
+            raise DeviceError(f"{staged} was not staged by this process", hint="run the same command again")
+        run = AdbRun(self._link, await self._media(), self._identity.facts, request, known)
         return await run.run(on_progress, deadline_s)
 
     async def abort(self, run_id: str) -> None:
@@ -154,7 +161,7 @@ class AdbDiscovery:
         return [server] if self._options.adb_connect or anything_to_find(server) else []
 
     async def _links(self, server: AdbServer) -> list[AdbLink]:
-        await server.ensure()
+        await adb_server_life.ensure(server)
         for endpoint in self._options.adb_connect:
             if wrong := await server.connect(endpoint):
                 error = device_error(wrong)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shlex
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
@@ -10,11 +11,12 @@ import adbutils
 
 from scripts.farm.adb_server import AdbOutput, AdbServer, device_error, in_thread, kill_group
 from scripts.farm.device import DeviceError
+from scripts.farm.transfer import transfer_timeout_s
 
-_PUSH_BYTES_PER_S = 5 << 20
-_TRANSFER_EXTRA_S = 60.0
-_SETTLE_S = 20.0
+RETURN_VARIABLE = "DEEPNARROW_ADB_RETURN_S"
+RETURN_S = 180.0
 _SETTLE_PERIOD_S = 0.25
+_WIRELESS = "._adb-tls-connect._tcp"
 
 
 class AdbLink:
@@ -26,8 +28,8 @@ class AdbLink:
 
     @property
     def over_tcp(self) -> bool:
-        """Whether adb reaches it over the network."""
-        return ":" in self.serial
+        """Whether adb reaches it over the network: by `host:port`, or by the name that wireless debugging announces."""
+        return ":" in self.serial or _WIRELESS in self.serial
 
     async def shell(self, command: str) -> AdbOutput:
         """A short command; its exit code is the caller's to judge."""
@@ -57,8 +59,7 @@ class AdbLink:
 
     async def push(self, source: Path, target: str, total_bytes: int) -> None:
         """Send a file or a tree, uncompressed: quantised weights do not get smaller."""
-        timeout_s = total_bytes / _PUSH_BYTES_PER_S + _TRANSFER_EXTRA_S
-        done = await self.adb(["push", "-Z", str(source), target], timeout_s)
+        done = await self.adb(["push", "-Z", str(source), target], transfer_timeout_s(total_bytes))
         if done.code:
             raise device_error(f"push of {source.name}: {done.text}")
 
@@ -79,27 +80,55 @@ class AdbLink:
         """As adb calls it; `gone` where adb does not know it."""
         return (await self.server.serials()).get(self.serial, "gone")
 
-    async def settle(self, timeout_s: float = _SETTLE_S) -> None:
-        """Wait until it can be used: links drop for a second, phones restart.
+    async def settle(self, timeout_s: float | None = None) -> None:
+        """Wait until it can be used: links drop for a second, phones restart in a minute or two.
+
+        Args:
+            timeout_s: None for `RETURN_S`, or what the variable says.
 
         Raises:
-            DeviceError: it does not come back.
+            DeviceError: it does not come back, or Android on it does not.
         """
         state = "gone"
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                while (state := await self.state()) != "device":
+            async with asyncio.timeout(return_s() if timeout_s is None else timeout_s):
+                while (state := await self._readiness()) != "device":
                     if self.over_tcp and state in ("gone", "offline"):
                         await self.server.connect(self.serial)
                     await asyncio.sleep(_SETTLE_PERIOD_S)
         if state != "device":
             raise device_error(f"{self.serial} {'not found' if state == 'gone' else state}")
 
+    async def _readiness(self) -> str:
+        """Its state as adb calls it, or `starting`: adb's daemon is there long before Android is."""
+        state = await self.state()
+        if state != "device":
+            return state
+        try:
+            done = await self.shell("getprop sys.boot_completed")
+        except DeviceError:
+            return "offline"
+        return state if done.out.strip() == "1" else "starting"
+
     async def properties(self) -> dict[str, str]:
         """All of Android's properties."""
         lines = (await self.must("getprop")).splitlines()
         pairs = (line.strip().removeprefix("[").removesuffix("]").split("]: [", 1) for line in lines)
         return {pair[0]: pair[1] for pair in pairs if len(pair) > 1}
+
+
+def return_s() -> float:
+    """How long a device that was lost is waited for.
+
+    Raises:
+        DeviceError: the variable is no number of seconds.
+    """
+    text = os.environ.get(RETURN_VARIABLE, str(RETURN_S))
+    try:
+        return float(text)
+    except ValueError:
+        hint = f"unset {RETURN_VARIABLE}, or give seconds"
+        raise DeviceError(f"{RETURN_VARIABLE}={text}: must be a number", hint=hint) from None
 
 
 async def first_error(process: asyncio.subprocess.Process) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import socket
 import sys
@@ -115,20 +116,27 @@ class AdbServer:
         except OSError as error:
             raise DeviceError(f"adb cannot be started: {error}", hint="pip install 'deepnarrow[farm]'") from error
 
-    async def ensure(self) -> None:
-        """Start it if it is ours.
+    async def check(self) -> None:
+        """See whether a server that somebody else keeps can be used; adb would end one of another version.
 
         Raises:
-            DeviceError: it does not start, or does not answer.
+            DeviceError: it does not answer, or speaks another version than the adb program here.
         """
-        if self.home:
-            (self.home / ".android").mkdir(parents=True, exist_ok=True)
-            started = await self.run(["start-server"])
-            if started.code:
-                raise DeviceError(f"adb server on port {self.port}: {started.text}", hint=f"set {PORT_VARIABLE}")
-        elif not await asyncio.to_thread(is_listening, self.host, self.port):
+        if not await asyncio.to_thread(is_listening, self.host, self.port):
             hint = "start it there: adb -a nodaemon server, or adb start-server for this machine"
             raise DeviceError(f"no adb server answers at {self.host}:{self.port}", hint=hint)
+        theirs, ours = await in_thread(self.client.server_version), await self._program_version()
+        if theirs != ours:
+            message = f"the adb server at {self.host}:{self.port} speaks version {theirs}, {adb_program()} {ours}"
+            raise DeviceError(message, hint="set ADBUTILS_ADB_PATH to an adb of the server's version")
+
+    async def _program_version(self) -> int:
+        """The last number of `Android Debug Bridge version 1.0.41`, as servers tell it."""
+        told = await self.run(["version"])
+        match = re.search(r"Android Debug Bridge version \d+\.\d+\.(\d+)", told.out)
+        if match is None:
+            raise DeviceError(f"{adb_program()} tells no version: {told.text}", hint="pip install 'deepnarrow[farm]'")
+        return int(match.group(1))
 
     async def serials(self) -> dict[str, str]:
         """Every device's serial and state, as adb calls it: `device`, `offline`, `unauthorized` ..."""

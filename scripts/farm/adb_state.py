@@ -10,6 +10,7 @@ from scripts.farm.device import DeviceError, DeviceState, Remember
 SDK_WITH_FIXED_PERFORMANCE = 30
 FIXED_PERFORMANCE, AIRPLANE, POWER_SAVE = "fixed_performance", "airplane_mode", "power_save"
 _UNSET = "null"
+_RESTORABLE = re.compile(r"-?\d+(\.\d+)?|null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +67,14 @@ def parse_state(battery: str, thermal: str, power_save: str) -> DeviceState:
 
 
 async def prepare(link: AdbLink, remember: Remember, sdk: int, airplane_mode: bool) -> None:
-    """Awake, unlocked if no code is asked, no animations, no battery saver, fixed performance where offered."""
-    for name, setting in _SETTINGS.items():
-        prior = (await link.must(f"settings get global {name}")).strip()
-        if prior != setting.wanted and not (name == _STAY_ON and prior not in ("0", _UNSET)):
-            remember(name, prior)
-            await link.must(setting.change)
+    """Awake, unlocked if no code is asked, no animations, no battery saver, fixed performance where offered.
+
+    Raises:
+        DeviceError: an old value could not be put back; nothing was changed then.
+    """
+    for name, prior in (await _to_change(link)).items():
+        remember(name, prior)
+        await link.must(_SETTINGS[name].change)
     if (await link.must("settings get global low_power")).strip() == "1":
         remember(POWER_SAVE, "1")
         await link.must("cmd power set-mode 0")
@@ -82,6 +85,21 @@ async def prepare(link: AdbLink, remember: Remember, sdk: int, airplane_mode: bo
     if airplane_mode:
         await _enter_airplane_mode(link, remember, sdk)
     await link.must("input keyevent KEYCODE_WAKEUP; wm dismiss-keyguard")
+
+
+async def _to_change(link: AdbLink) -> dict[str, str]:
+    """Old values of the settings that are not as they should be, all of which `restore` can put back."""
+    priors: dict[str, str] = {}
+    for name, setting in _SETTINGS.items():
+        prior = (await link.must(f"settings get global {name}")).strip()
+        is_awake = name == _STAY_ON and prior not in ("0", _UNSET)
+        if prior == setting.wanted or is_awake:
+            continue
+        if not _RESTORABLE.fullmatch(prior):
+            hint = f"set it by hand: adb shell settings put global {name} {setting.wanted}"
+            raise DeviceError(f"{name} is {prior!r}, no number, and could not be put back as it was", hint=hint)
+        priors[name] = prior
+    return priors
 
 
 async def _enter_airplane_mode(link: AdbLink, remember: Remember, sdk: int) -> None:
@@ -101,7 +119,11 @@ async def restore(link: AdbLink, prior: Mapping[str, str]) -> None:
     """
     failed: list[str] = []
     for name, value in prior.items():
-        done = await link.shell(_command_to_restore(name, value))
+        try:
+            done = await link.shell(_command_to_restore(name, value))
+        except DeviceError as error:
+            failed.append(f"{name}: {error}")
+            continue
         if done.code and name != FIXED_PERFORMANCE:
             failed.append(f"{name}: {done.text}")
     if failed:
@@ -115,7 +137,7 @@ def _command_to_restore(name: str, value: str) -> str:
         return "cmd connectivity airplane-mode disable"
     if name == POWER_SAVE:
         return f"cmd power set-mode {value}"
-    if name not in _SETTINGS or not re.fullmatch(r"[0-9.]+|null", value):
+    if name not in _SETTINGS or not _RESTORABLE.fullmatch(value):
         raise DeviceError(f"{name} = {value}: not a setting that this version changes", hint="put it back by hand")
     return f"settings delete global {name}" if value == _UNSET else f"settings put global {name} {value}"
 

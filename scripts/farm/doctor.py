@@ -53,9 +53,12 @@ def _servers(options: DiscoveryOptions) -> list[AdbServer]:
 
 def _server(server: AdbServer) -> str:
     if is_listening(server.host, server.port):
-        return f"answers at {server.host}:{server.port}"
+        ends = "; stopped when the last farm ends" if server.home else ""
+        return f"answers at {server.host}:{server.port}{ends}"
     if server.home:
-        return f"port {server.port}: not running; the farm starts it when a phone or an emulator is there"
+        return (
+            f"port {server.port}: not running; the farm starts it for a phone or an emulator, and stops it at its end"
+        )
     return f"does not answer at {server.host}:{server.port}"
 
 

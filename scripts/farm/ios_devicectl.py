@@ -115,6 +115,11 @@ class Devicectl:
         timeout_s = push_timeout_s([path for path in folder.rglob("*") if path.is_file()])
         await self._copy_to(udid, folder, target, timeout_s, "--remove-existing-content", "true")
 
+    async def empty_folder(self, udid: str, folder: str) -> None:
+        """Replaced by an empty one, since no command of devicectl removes files."""
+        with tempfile.TemporaryDirectory() as empty:
+            await self.push_folder(udid, Path(empty), folder)
+
     async def push_file(self, udid: str, file: Path, target: str) -> None:
         """A single file."""
         await self._copy_to(udid, file, target, push_timeout_s([file]))

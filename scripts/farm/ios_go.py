@@ -81,6 +81,11 @@ class GoIos:
         for file, name in names.items():
             await self.push_file(udid, file, str(name))
 
+    async def empty_folder(self, udid: str, folder: str) -> None:
+        """`ios fsync rm --r`, of a folder that is there for certain."""
+        await self._make_folder(udid, folder)
+        await self._must(udid, "fsync", f"--app={BUNDLE_ID}", "rm", "--r", f"--path={folder}")
+
     async def _make_folder(self, udid: str, path: str) -> None:
         for parent in [*reversed(PurePosixPath(path).parents), PurePosixPath(path)]:
             if str(parent) not in (".", "Documents"):

@@ -12,11 +12,11 @@ from typing import Protocol, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from scripts.farm.device import DeviceError, DeviceState
+from scripts.farm.transfer import transfer_timeout_s
 
 BUNDLE_ID = "dev.deepnarrow.harness"
 EXECUTABLE = "/DeepNarrowHarness.app/DeepNarrowHarness"
 SHORT_S, INSTALL_S = 60.0, 300.0
-_PUSH_BYTES_PER_S = 5 << 20
 T = TypeVar("T")
 _HINTS = {
     "passcode": "unlock the iPhone and keep it unlocked",
@@ -60,6 +60,10 @@ class IosProgram(Protocol):
 
     async def push_folder(self, udid: str, folder: Path, target: str) -> None:
         """Send a folder's files."""
+        ...
+
+    async def empty_folder(self, udid: str, folder: str) -> None:
+        """Remove what is in a folder, or all of it; no error where there is none."""
         ...
 
     async def push_file(self, udid: str, file: Path, target: str) -> None:
@@ -156,4 +160,4 @@ def parse_json(kind: type[T], text: str, what: str) -> T:
 
 def push_timeout_s(paths: Sequence[Path]) -> float:
     """For a transfer of these files."""
-    return sum(path.stat().st_size for path in paths) / _PUSH_BYTES_PER_S + SHORT_S
+    return transfer_timeout_s(sum(path.stat().st_size for path in paths))

@@ -120,7 +120,7 @@ class Connection:
             while True:
                 command, first, second, length, _, _ = _HEADER.unpack(self._read(_HEADER.size))
                 self._handle(command, first, second, self._read(length))
-        except (OSError, EOFError):
+        except (OSError, EOFError, StreamClosedError):
             self.close()
 
     def close(self) -> None:

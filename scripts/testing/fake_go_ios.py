@@ -63,6 +63,8 @@ def _fsync(command: str, options: dict[str, str], phone: FakeIphone) -> None:
         refuse("fsync: --app is needed")
     if command == "mkdir":
         phone.locate(options["path"]).mkdir(exist_ok=True)
+    elif command == "rm":
+        phone.remove(options["path"])
     elif command == "push":
         target = phone.locate(options["dstPath"])
         if not target.parent.is_dir() or not Path(options["srcPath"]).is_file():

@@ -60,6 +60,14 @@ class FakeIphone:
         else:
             shutil.copyfile(source, target)
 
+    def remove(self, folder: str) -> None:
+        """With all that is in it."""
+        found = self.locate(folder)
+        if not found.is_dir():
+            refuse(f"{folder}: ObjectNotFound")
+        if self.fault != "keep":
+            shutil.rmtree(found)
+
     def launch(self, environment: Mapping[str, str], show_output: bool) -> int:
         """Run the app to its end; returns its exit code."""
         if self.fault == "locked":

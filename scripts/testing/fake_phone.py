@@ -9,6 +9,7 @@ instrument` as the desktop build of the Android harness. Its records carry `devi
 `scripts.testing.faults` for what can be made to go wrong.
 """
 
+import contextlib
 import socket
 import struct
 import sys
@@ -33,6 +34,7 @@ from scripts.testing.phone_state import PhoneState
 FEATURES = "shell_v2,cmd,stat_v2,ls_v2,fixed_push_mkdir,sendrecv_v2"
 STORAGE_BYTES = 16 << 30
 OFFLINE_S = 2.0
+ANDROID_S = 2.0  # until Android is up, after adb is
 _OUT, _ERR, _EXIT = 1, 2, 3
 _SHELL_HEAD = struct.Struct("<BI")
 
@@ -68,6 +70,9 @@ class FakePhone:
 
     def stop(self) -> None:
         """Switch the phone off; its storage stays."""
+        # A close alone leaves the thread that accepts with one more connection to take.
+        with contextlib.suppress(OSError):  # macOS: a listener is not connected
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._activities.force_stop("0 (UNKNOWN)")
         self.disconnect(0)
@@ -79,8 +84,8 @@ class FakePhone:
             connection.close()
 
     def restart(self) -> None:
-        """Restart: the run dies, volatile settings are lost, the bus is silent for two seconds."""
-        self.state.boot()
+        """Restart: the run dies, volatile settings are lost, the bus is silent for a while, Android for longer."""
+        self.state.boot(OFFLINE_S + ANDROID_S)
         self.disconnect(OFFLINE_S)
 
     def _accept(self) -> None:

@@ -76,6 +76,8 @@ def _copy(command: str, options: argparse.Namespace, phone: FakeIphone) -> None:
     if (options.domain_type, options.domain_identifier) != ("appDataContainer", BUNDLE_ID):
         refuse("devicectl: --domain-type appDataContainer and --domain-identifier are needed")
     if command == "device copy to":
+        if options.remove_existing_content == "true" and phone.locate(options.destination).exists():
+            phone.remove(options.destination)
         phone.copy(Path(options.source), phone.locate(options.destination))
     else:
         phone.copy(phone.locate(options.source), Path(options.destination))

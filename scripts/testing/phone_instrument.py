@@ -64,6 +64,9 @@ class ActivityCommands:
             self._state.exits.append((self._state.wall_clock_s(), process.pid, reason))
 
     def _am(self, io: ShellIo, words: list[str]) -> int:
+        if not self._state.is_booted:
+            io.complain("cmd: Can't find service: activity")
+            return 20
         match words:
             case ["force-stop", package]:
                 if package == PACKAGE:
@@ -146,7 +149,8 @@ class ActivityCommands:
         faults, process = self._state.faults, self._state.process
         if faults.value(Fault.KILL_RUN) == stage and faults.strike(Fault.KILL_RUN):
             self.force_stop("3 (LOW_MEMORY)")
-            self._state.log.append(f"lowmemorykiller: Kill '{PACKAGE}' to free memory")
+            pid = process.pid if process else 0
+            self._state.log_crash(pid, "lowmemorykiller", f"Kill '{PACKAGE}' ({pid}) to free memory")
         elif faults.value(Fault.HANG_RUN) == stage and faults.strike(Fault.HANG_RUN) and process:
             process.send_signal(signal.SIGSTOP)
         elif faults.value(Fault.REBOOT) == stage and faults.strike(Fault.REBOOT):

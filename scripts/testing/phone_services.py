@@ -1,5 +1,6 @@
 """The system services of a fake phone: properties, settings, packages, battery, heat, logs."""
 
+import re
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -188,9 +189,15 @@ class ServiceCommands:
     def _logcat(self, io: ShellIo, words: list[str]) -> int:
         if "-c" in words:
             self._state.log.clear()
-        else:
-            for line in list(self._state.log):
-                io.say(line)
+            return 0
+        since = words[words.index("-T") + 1] if "-T" in words else "0.000"
+        if not re.fullmatch(r"\d+\.\d+", since):
+            io.complain(f"logcat: -T {since}: only seconds since 1970, with a point, are understood here")
+            return 1
+        io.say("--------- beginning of crash")
+        for line in list(self._state.log):
+            if line.at_s >= float(since):
+                io.say(str(line))
         return 0
 
     def _pidof(self, io: ShellIo, words: list[str]) -> int:

@@ -5,6 +5,8 @@ import threading
 import time
 import uuid
 from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from scripts.testing.faults import Fault, Faults
@@ -14,6 +16,26 @@ PACKAGE = "dev.deepnarrow.harness"
 MEDIA_DIR = f"/sdcard/Android/media/{PACKAGE}"
 MODEL_DIR = "/data/local/tmp/deepnarrow"
 SHARED_STORAGE = "/storage/emulated/0"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of logcat.
+
+    Attributes:
+        at_s: on the phone's wall clock.
+        pid: of the process that wrote it.
+    """
+
+    at_s: float
+    pid: int
+    tag: str
+    text: str
+
+    def __str__(self) -> str:
+        """As in logcat's format `threadtime`, in UTC."""
+        stamp = datetime.fromtimestamp(self.at_s, UTC).strftime("%m-%d %H:%M:%S.%f")[:-3]
+        return f"{stamp} {self.pid:5} {self.pid:5} E {self.tag}: {self.text}"
 
 
 class PhoneState:
@@ -30,7 +52,7 @@ class PhoneState:
         self.packages: dict[str, str] = {}
         self.settings: dict[tuple[str, str], str] = {}
         self.exits: list[tuple[float, int, str]] = []
-        self.log: deque[str] = deque(maxlen=1000)
+        self.log: deque[LogLine] = deque(maxlen=1000)
         self.process: subprocess.Popen[bytes] | None = None
         self.run_lock = threading.Lock()
         self._heat = Heat(personality.thermal, time.monotonic())
@@ -41,8 +63,14 @@ class PhoneState:
             self.packages[PACKAGE] = f"/data/app/{PACKAGE}/base.apk"
         self.boot()
 
-    def boot(self) -> None:
+    @property
+    def is_booted(self) -> bool:
+        """Whether Android is up, which takes longer than adb's daemon."""
+        return time.monotonic() >= self._booted_at_s
+
+    def boot(self, android_after_s: float = 0.0) -> None:
         """Forget what does not survive a restart."""
+        self._booted_at_s = time.monotonic() + android_after_s
         self.thermal_override: int | None = None
         self.battery_override = False
         self.fixed_performance = False
@@ -81,6 +109,10 @@ class PhoneState:
         with self._heat_lock:
             self._heat.set_busy(busy, time.monotonic())
 
+    def log_crash(self, pid: int, tag: str, text: str) -> None:
+        """Write a line of the crash log, now."""
+        self.log.append(LogLine(self.wall_clock_s(), pid, tag, text))
+
     def wall_clock_s(self) -> float:
         """The phone's idea of the time."""
         return time.time() + float(self.faults.value(Fault.CLOCK_JUMP) or 0)
@@ -92,7 +124,8 @@ class PhoneState:
             "ro.serialno": self.serial, "ro.product.manufacturer": who.manufacturer, "ro.product.model": who.model,
             "ro.product.brand": who.manufacturer, "ro.soc.model": who.soc, "ro.build.fingerprint": who.build,
             "ro.build.version.release": who.android, "ro.build.version.sdk": str(who.sdk),
-            "ro.product.cpu.abi": who.abi, "ro.product.cpu.abilist": who.abi, "sys.boot_completed": "1",
+            "ro.product.cpu.abi": who.abi, "ro.product.cpu.abilist": who.abi,
+            "sys.boot_completed": str(int(self.is_booted)),
             "ro.deepnarrow.fake": "1",
         }  # fmt: skip
 

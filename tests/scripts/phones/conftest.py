@@ -1,6 +1,7 @@
 """Fake phones behind the farm's own adb server, which has a port, key and home for these tests alone."""
 
 import asyncio
+import atexit
 import shutil
 import socket
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from export.manifest import Manifest, read_manifest
 from scripts.farm.adb import AdbDevice, AdbDiscovery
-from scripts.farm.adb_server import HOME_VARIABLE, PORT_VARIABLE, own_server
+from scripts.farm.adb_server import HOME_VARIABLE, PORT_VARIABLE, AdbServer, own_server
 from scripts.farm.device import DiscoveryOptions
 from scripts.records import GateLimits, Protocol, RunRequest
 from scripts.testing.fake_phone import FakePhone
@@ -42,26 +43,16 @@ def request(run_id: str = "r1", **changes: object) -> RunRequest:
 
 
 @pytest.fixture(scope="session")
-def harness_jar() -> Path:
-    """The desktop build of the Android harness, built if it is not there."""
+def harness_jar(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The desktop build of the Android harness, built if it is not there; a copy, since Maven may build it again."""
     for program in ("java", "mvn"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed; the fake phone runs the desktop build of the harness")
     if not JAR.is_file():
-        command = [
-            "mvn",
-            "-B",
-            "-q",
-            "-f",
-            str(ANDROID_APP / "pom.xml"),
-            "-pl",
-            "core",
-            "-am",
-            "package",
-            "-DskipTests",
-        ]
+        pom = str(ANDROID_APP / "pom.xml")
+        command = ["mvn", "-B", "-q", "-f", pom, "-pl", "core", "-am", "package", "-DskipTests"]
         subprocess.run(command, check=True, capture_output=True, timeout=600)
-    return JAR
+    return Path(shutil.copy(JAR, tmp_path_factory.mktemp("harness")))
 
 
 @pytest.fixture(scope="session")
@@ -70,17 +61,29 @@ def harness(harness_jar: Path) -> Harness:
     return java_harness(harness_jar)
 
 
+def kill_server(server: AdbServer) -> None:
+    """End it if it runs; `adb kill-server` complains where none does."""
+    command = [*server.command, "kill-server"]
+    subprocess.run(command, env=server.environment(), capture_output=True, timeout=30, check=False)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def adb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """A free port and an empty home for the farm's adb server; it is ended with the session."""
+    """A free port and an empty home for the farm's adb server.
+
+    It ends with the session, or with the process where the session is interrupted before its fixtures end.
+    """
     with pytest.MonkeyPatch.context() as patch:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         patch.setenv(PORT_VARIABLE, str(port))
         patch.setenv(HOME_VARIABLE, str(tmp_path_factory.mktemp("adb")))
         patch.setenv("ADB_LOCAL_TRANSPORT_MAX_PORT", "5554")
+        server = own_server()
+        atexit.register(kill_server, server)
         yield port
-        wait_for(own_server().run(["kill-server"]))
+        kill_server(server)
+        atexit.unregister(kill_server)
 
 
 @pytest.fixture

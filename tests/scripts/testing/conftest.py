@@ -1,5 +1,6 @@
 """The real adb program, with a server, key and home of its own."""
 
+import atexit
 import os
 import socket
 import subprocess
@@ -32,8 +33,10 @@ def adb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adb]:
             [adbutils.adb_path(), *words], env=environment, capture_output=True, text=True, timeout=60, check=False
         )
 
+    atexit.register(run, "kill-server")  # where the session is interrupted before its fixtures end
     yield run
     run("kill-server")
+    atexit.unregister(run)
 
 
 @pytest.fixture

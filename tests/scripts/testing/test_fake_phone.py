@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import os
+import socket
 import sys
 import time
 from pathlib import Path
@@ -124,7 +125,10 @@ def test_a_killed_run(adb: Adb, make_phone: MakePhone, scripted: Harness) -> Non
     phone.state.packages["dev.deepnarrow.harness"] = "/data/app/x"
     assert "shortMsg=Process crashed." in instrument(adb, phone)
     assert "reason=3 (LOW_MEMORY)" in adb("-s", phone.address, "shell", "dumpsys activity exit-info").stdout
-    assert "Kill 'dev.deepnarrow.harness'" in adb("-s", phone.address, "logcat", "-b", "crash", "-d").stdout
+    logcat = ("-s", phone.address, "logcat", "-b", "crash", "-d")
+    assert "Kill 'dev.deepnarrow.harness'" in adb(*logcat).stdout
+    assert "Kill" in adb(*logcat, "-T", f"{time.time() - 60:.3f}").stdout
+    assert "Kill" not in adb(*logcat, "-T", f"{time.time() + 60:.3f}").stdout
     assert "outcome=completed" in instrument(adb, phone, "r2")
 
 
@@ -146,6 +150,21 @@ def test_refusals(adb: Adb, make_phone: MakePhone, tmp_path: Path) -> None:
     stranger = make_phone("unauthorized")
     state = adb("devices").stdout.split(stranger.address)[1].split()[0]
     assert state in ("unauthorized", "authorizing", "connecting")
+
+
+def test_a_phone_that_is_switched_off_takes_no_connection(make_phone: MakePhone) -> None:
+    phone = make_phone()
+    host, port = phone.address.split(":")
+    phone.stop()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((host, int(port)), timeout=5).close()
+
+
+def test_android_is_up_later_than_adb(make_phone: MakePhone) -> None:
+    phone = make_phone()
+    assert phone.state.properties()["sys.boot_completed"] == "1"
+    phone.restart()
+    assert phone.state.properties()["sys.boot_completed"] == "0"
 
 
 def test_heat() -> None:
