@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from export.manifest import MANIFEST_FILE, sha256
+from models.errors import UserError
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, DeviceError, DeviceState, Progress
 from scripts.farm.devices_state import DevicesState
@@ -10,7 +11,11 @@ from scripts.farm.events import Phase
 from scripts.farm.gate import await_gate
 from scripts.farm.outcomes import empty_record
 from scripts.farm.plan import Slot
-from scripts.records import Failed, RunRecord, RunRequest, Skipped, Stage, artifact_facts
+from scripts.records import Failed, FailureKind, RunRecord, RunRequest, Skipped, Stage, artifact_facts
+
+# What a call of a device may raise: its own error, and what unexpected answers, full disks and broken pipes become.
+# One device's trouble never ends the runs of the others.
+TROUBLE = (DeviceError, UserError, ValueError, OSError)
 
 
 class Tell(Protocol):
@@ -32,11 +37,9 @@ class Attempt:
         request = slot.request(self._campaign, number)
         try:
             return await self._run(slot, request)
-        except DeviceError as error:
+        except TROUBLE as error:
             self._is_ready = False
-            message = f"{error} ({error.hint})" if error.hint else str(error)
-            outcome = Failed(stage=Stage.ENVIRONMENT, failure=error.failure, message=message)
-            return self._without_harness(slot, request, outcome)
+            return self._without_harness(slot, request, failed(error))
 
     async def _run(self, slot: Slot, request: RunRequest) -> RunRecord:
         cell = slot.position.cell
@@ -52,7 +55,10 @@ class Attempt:
             self._tell(Phase.RUNNING, cell, self._celsius, f"{progress.stage}{part}")
 
         self._tell(Phase.RUNNING, cell, self._celsius)
-        return await self._device.run(request, staged, on_progress, self._campaign.run_timeout_s)
+        record = await self._device.run(request, staged, on_progress, self._campaign.run_timeout_s)
+        if record.request != request:
+            raise DeviceError(f"the answer to {request.run_id} is a record of another request, {record.run_id}")
+        return record
 
     async def _make_ready(self, cell: str) -> None:
         if self._is_ready:
@@ -71,5 +77,16 @@ class Attempt:
 
     def _without_harness(self, slot: Slot, request: RunRequest, outcome: Failed | Skipped) -> RunRecord:
         subject = slot.subject
-        facts = artifact_facts(subject.manifest, sha256(subject.folder / MANIFEST_FILE))
+        manifest = subject.folder / MANIFEST_FILE
+        facts = artifact_facts(subject.manifest, sha256(manifest)) if manifest.is_file() else None
         return empty_record(request, outcome, self._device.identity.facts, facts)
+
+
+def failed(error: DeviceError | UserError | ValueError | OSError) -> Failed:
+    """The outcome of a run in which a call of the device raised one of `TROUBLE`."""
+    if isinstance(error, DeviceError):
+        message = f"{error} ({error.hint})" if error.hint else str(error)
+        return Failed(stage=Stage.ENVIRONMENT, failure=error.failure, message=message)
+    failure = FailureKind.DEVICE if isinstance(error, OSError) else FailureKind.INTERNAL
+    message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return Failed(stage=Stage.ENVIRONMENT, failure=failure, message=message)

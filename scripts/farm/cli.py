@@ -1,6 +1,7 @@
 """The command line: `python -m scripts.farm quick|devices|plan|run|status|results|doctor|export|reindex|worker`."""
 
 import asyncio
+import sqlite3
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -292,6 +293,9 @@ def main() -> None:
     except UserError as error:
         say(f"error: {error}")
         sys.exit(EXIT_USAGE)
+    except sqlite3.Error as error:
+        say(f"error: index.sqlite or state.sqlite in the results folder: {error}")
+        sys.exit(EXIT_INCOMPLETE)
     except OSError as error:
         say(f"error: {(error.strerror or str(error)).lower()}: {error.filename}")
         sys.exit(EXIT_INCOMPLETE)

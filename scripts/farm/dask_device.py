@@ -5,6 +5,7 @@ another worker that offers the device when the first one dies.
 """
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from distributed import Client, Future, KilledWorker
+from distributed.client import FutureCancelledError
 from distributed.security import Security
 
 from export.manifest import Manifest
@@ -35,6 +37,8 @@ from scripts.records import RunRecord, RunRequest, Stage
 CONNECT_TIMEOUT_S = 10.0
 # How long anything but a run may take, the wait for a worker that is started again included.
 CALL_TIMEOUT_S = 900.0
+# How long ending a run on its host may take.
+CANCEL_TIMEOUT_S = 60.0
 T = TypeVar("T")
 WORKER_HINT = "start it again on the device's host: python -m scripts.farm worker --scheduler ADDRESS"
 
@@ -42,8 +46,8 @@ WORKER_HINT = "start it again on the device's host: python -m scripts.farm worke
 class DaskDevice:
     """Implements `scripts.farm.device.Device`."""
 
-    def __init__(self, client: Client, identity: DeviceIdentity) -> None:
-        self._client, self._identity = client, identity
+    def __init__(self, client: Client, identity: DeviceIdentity, airplane_mode: bool) -> None:
+        self._client, self._identity, self._airplane_mode = client, identity, airplane_mode
 
     @property
     def identity(self) -> DeviceIdentity:
@@ -74,8 +78,13 @@ class DaskDevice:
         return await self._call(dask_remote.install)
 
     async def stage(self, folder: Path, manifest: Manifest) -> str:
-        """From its host's disk, where the artifact lies under the same path."""
-        return await self._call(dask_remote.stage, str(folder.resolve()))
+        """From its host's disk, where the artifact lies under the same path.
+
+        Returns:
+            that path: the worker that runs need not be the one that staged, so `run` stages again, which sends nothing.
+        """
+        await self._call(dask_remote.stage, str(folder.resolve()))
+        return str(folder.resolve())
 
     async def run(
         self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
@@ -89,17 +98,25 @@ class DaskDevice:
         body = request.model_dump_json(by_alias=True)
         async with _listening(self._client, take) as topic:
             patience_s = 2 * deadline_s + CALL_TIMEOUT_S
-            record = await self._call(dask_remote.run, body, staged, topic, deadline_s, timeout_s=patience_s)
+            try:
+                record = await self._call(dask_remote.run, body, staged, topic, deadline_s, timeout_s=patience_s)
+            except asyncio.CancelledError:
+                # Also for a worker that died and was started again: it knows of no call, but its device knows the run.
+                with contextlib.suppress(DeviceError):  # the next run on the device ends what is left
+                    await self.abort(request.run_id)
+                raise
         return RunRecord.model_validate_json(record)
 
     async def abort(self, run_id: str) -> None:
-        """On its host."""
-        await self._call(dask_remote.abort, run_id)
+        """On its host, at once: it does not wait for the task that it ends."""
+        device_id = self._identity.device_id
+        await at_once(self._client, device_id, dask_remote.abort, device_id, self._airplane_mode, run_id)
 
     async def _call(
         self, function: Callable[..., Awaitable[T]], *arguments: object, timeout_s: float = CALL_TIMEOUT_S
     ) -> T:
-        return await call(self._client, self._identity.device_id, function, arguments, timeout_s)
+        device_id = self._identity.device_id
+        return await call(self._client, device_id, function, (self._airplane_mode, *arguments), timeout_s)
 
 
 class DaskDiscovery:
@@ -121,7 +138,8 @@ class DaskDiscovery:
                 continue
             identity = dask_remote.identity_from_text(text)
             labels = identity.labels | self._options.labels_of(device_id)
-            found.append(DaskDevice(self._client, replace(identity, labels=labels)))
+            identity = replace(identity, labels=labels)
+            found.append(DaskDevice(self._client, identity, self._options.airplane_mode))
         return found
 
     async def problems(self) -> list[Problem]:
@@ -129,10 +147,7 @@ class DaskDiscovery:
         return self._problems
 
     async def _offered(self) -> list[str]:
-        assert self._client.scheduler is not None
-        told: dict[str, dict[str, dict[str, dict[str, float]]]] = await self._client.scheduler.identity()  # pyright: ignore
-        workers = told["workers"].values()
-        names = {name for worker in workers for name in worker["resources"]}
+        names = {name for resources in (await _resources(self._client)).values() for name in resources}
         return sorted(name.removeprefix(RESOURCE) for name in names if name.startswith(RESOURCE))
 
 
@@ -145,12 +160,17 @@ async def call(
 ) -> T:
     """Run `function(device_id, *arguments)` on the worker that offers the device.
 
+    Whoever stops waiting, cancelled or too late, ends it there too: Dask itself lets a task that has begun go on, and
+    the device's next task would wait for it.
+
     Raises:
         DeviceError: the device's own, or no worker finished the task in time.
     """
+    call_id = uuid.uuid4().hex
     future: Future[T] = client.submit(
-        function, device_id, *arguments, resources={f"{RESOURCE}{device_id}": 1}, pure=False
-    )  # pyright: ignore[reportAssignmentType] - a coroutine function's future holds its result
+        dask_remote.perform, call_id, function, device_id, *arguments, resources={f"{RESOURCE}{device_id}": 1},
+        pure=False,
+    )  # fmt: skip # pyright: ignore[reportAssignmentType] - a coroutine function's future holds its result
     try:
         async with asyncio.timeout(timeout_s):
             return await future
@@ -158,11 +178,38 @@ async def call(
         raise DeviceError(f"no worker did it for {device_id} within {timeout_s:.0f} s", hint=WORKER_HINT) from error
     except KilledWorker as error:
         raise DeviceError(f"the workers of {device_id} died again and again", hint=WORKER_HINT) from error
+    except FutureCancelledError as error:
+        raise DeviceError(f"the Dask scheduler has dropped a task of {device_id}: {error}", hint=WORKER_HINT) from error
     except OSError as error:
         raise DeviceError(f"the Dask scheduler cannot be reached: {error}", hint="start it again") from error
     finally:
         if not future.done():
             await future.cancel()
+            with contextlib.suppress(DeviceError):  # what could not be ended ends by its own deadline
+                await at_once(client, device_id, dask_remote.cancel, call_id)
+
+
+async def at_once(client: Client, device_id: str, function: Callable[..., Awaitable[None]], *arguments: object) -> None:
+    """Run `function(*arguments)` on the device's workers past their queues.
+
+    Raises:
+        DeviceError: the device's own, or the cluster cannot be reached, or not in time.
+    """
+    try:
+        async with asyncio.timeout(CANCEL_TIMEOUT_S):
+            offers = await _resources(client)
+            workers = [address for address, resources in offers.items() if f"{RESOURCE}{device_id}" in resources]
+            if workers:
+                await client.run(function, *arguments, workers=workers)  # pyright: ignore - awaitable when asynchronous
+    except (TimeoutError, OSError) as error:
+        raise DeviceError(f"the worker of {device_id} cannot be reached: {error}", hint=WORKER_HINT) from error
+
+
+async def _resources(client: Client) -> dict[str, dict[str, float]]:
+    """What each worker offers, by its address."""
+    assert client.scheduler is not None
+    told: dict[str, dict[str, dict[str, dict[str, float]]]] = await client.scheduler.identity()  # pyright: ignore
+    return {address: worker["resources"] for address, worker in told["workers"].items()}
 
 
 @asynccontextmanager

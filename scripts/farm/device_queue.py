@@ -5,9 +5,9 @@ import contextlib
 import time
 from dataclasses import dataclass
 
-from scripts.farm.attempt import Attempt
+from scripts.farm.attempt import TROUBLE, Attempt
 from scripts.farm.campaign import Campaign
-from scripts.farm.device import Device, DeviceError
+from scripts.farm.device import Device
 from scripts.farm.devices_state import LEASE_S, DevicesState
 from scripts.farm.events import DeviceEvent, Listener, Phase, RunStored
 from scripts.farm.machine_lock import MachineLock
@@ -112,11 +112,10 @@ class DeviceQueue:
         return None
 
     async def _fill_slot(self, slot: Slot) -> RunRecord:
-        """Run until an outcome that is not the device's fault, at most `MAX_ATTEMPTS` times."""
+        """Run until an outcome that is not the device's fault, at most `MAX_ATTEMPTS` times in this process."""
         store, campaign = self._outlook.store, self._outlook.campaign
-        first = store.attempts(campaign.name, slot.slot_id)
-        tries = MAX_ATTEMPTS if slot.position.canary else max(1, MAX_ATTEMPTS - first)
-        for number in range(first, first + tries):
+        first = store.next_attempt(campaign.name, slot.slot_id)
+        for number in range(first, first + MAX_ATTEMPTS):
             if number > first:
                 self._tell(Phase.RETRYING, slot.position.cell)
                 await asyncio.sleep(self._outlook.pace.retry_s * 3 ** (number - first - 1))
@@ -149,7 +148,7 @@ class DeviceQueue:
     async def _restore(self, changed: dict[str, str]) -> bool:
         try:
             await self._device.restore(changed)
-        except DeviceError as error:
+        except TROUBLE as error:
             self._stop(f"could not be restored, which the next farm will try again: {error}")
             return False
         self._outlook.state.restored(self._id)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from scripts.farm.index import connect
+from scripts.farm.machine_lock import is_alive
 from scripts.farm.migrations import STATE_STEPS, migrate
 
 STATE_FILE = "state.sqlite"
@@ -50,7 +51,7 @@ class DevicesState:
     def _may_take(self, held: sqlite3.Row) -> bool:
         if held["owner"] == self._owner or held["expires_s"] < time.time():
             return True
-        return held["host"] == self._host and not _is_alive(held["pid"])
+        return held["host"] == self._host and not is_alive(held["pid"])
 
     def release(self, device_id: str) -> None:
         """Give a device back."""
@@ -90,13 +91,3 @@ class DevicesState:
         """All devices in quarantine."""
         ids = [row["device_id"] for row in self._connection.execute("SELECT device_id FROM quarantine")]
         return {each: reason for each in ids if (reason := self.quarantined(each))}
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -23,8 +23,9 @@ from scripts.farm.device import (
     Progress,
     Remember,
 )
+from scripts.farm.lines import read_line
 from scripts.farm.machine_lock import MachineLock, user_folder
-from scripts.farm.outcomes import empty_record, ended_by_farm
+from scripts.farm.outcomes import empty_record, last_words
 from scripts.host.environment import device_facts, environment
 from scripts.host.identity import harness_build
 from scripts.records import (
@@ -37,7 +38,6 @@ from scripts.records import (
     Stage,
     artifact_facts,
     read_finished_record,
-    read_record,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -157,13 +157,10 @@ class HostDevice:
         self, work: Path, request: RunRequest, artifact: Path, failure: FailureKind, message: str, code: int | None
     ) -> RunRecord:
         evidence = Evidence(exit_info=f"exit code {code}", crash_log=None, output=_tail(work))
-        path = work / "out" / request.run_id / RECORD_FILE
-        if path.is_file():
-            return ended_by_farm(read_record(path), failure, message, evidence)
         facts = artifact_facts(read_manifest(artifact), sha256(artifact / MANIFEST_FILE))
         outcome = Failed(stage=Stage.ENVIRONMENT, failure=failure, message=message)
-        record = empty_record(request, outcome, self._identity.facts, facts)
-        return record.model_copy(update={"evidence": evidence})
+        empty = empty_record(request, outcome, self._identity.facts, facts)
+        return last_words(work / "out" / request.run_id / RECORD_FILE, empty, evidence)
 
 
 class HostDiscovery:
@@ -189,7 +186,7 @@ class HostDiscovery:
 
 async def _follow(process: asyncio.subprocess.Process, on_progress: Callable[[Progress], None]) -> None:
     assert process.stdout is not None
-    async for line in process.stdout:
+    while line := await read_line(process.stdout):
         if progress := parse_progress(line):
             on_progress(progress)
     await process.wait()

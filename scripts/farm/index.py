@@ -2,15 +2,18 @@
 
 import json
 import sqlite3
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from scripts.farm.migrations import INDEX_STEPS, migrate
+from scripts.farm.migrations import INDEX_STEPS, migrate, statements
 from scripts.records import FAILURE_CLASS, Failed, RunRecord, Skipped
 
 INDEX_FILE = "index.sqlite"
 BUSY_TIMEOUT_S = 30.0
+_RETRY_S = 0.05
 Row = dict[str, str | int | None]
 
 
@@ -18,9 +21,23 @@ def connect(path: Path) -> sqlite3.Connection:
     """A connection in WAL mode: readers never wait for the writer, nor it for them. Transactions are explicit."""
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA journal_mode = WAL")
+    _use_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Two processes that switch a new file at a time: SQLite refuses one of them at once, whatever the timeout."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_S)
+        else:
+            return
 
 
 class Index:
@@ -44,21 +61,29 @@ class Index:
         places = ", ".join(f":{name}" for name in row)
         self._connection.execute(f"INSERT OR IGNORE INTO run ({names}) VALUES ({places})", row)
 
-    def rebuild(self, rows: list[Row]) -> None:
-        """Replace everything by `rows` in one transaction; readers see the old index or the new one."""
-        steps = "".join(INDEX_STEPS)
+    def rebuild(self, rows: Iterable[Row]) -> int:
+        """Replace everything by `rows` in one transaction; readers see the old index or the new one.
+
+        `rows` is read inside the transaction, so that the row of a record that a farm stores meanwhile comes after it.
+
+        Returns:
+            number of rows.
+        """
+        count = 0
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             for statement in ("DROP VIEW comparable", "DROP TABLE run"):
                 self._connection.execute(statement)
-            for statement in _statements(steps):
+            for statement in statements("".join(INDEX_STEPS)):
                 self._connection.execute(statement)
             for row in rows:
                 self.insert(row)
-        except sqlite3.Error:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+                count += 1
+            self._connection.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+        return count
 
     def query(self, sql: str, parameters: tuple[str | int, ...] = ()) -> list[sqlite3.Row]:
         """Rows of a SELECT."""
@@ -108,18 +133,11 @@ def row_of(record: RunRecord, campaign: str, record_sha256: str) -> Row:
         "protocol": record.request.protocol.model_dump_json(),
         "concerns": json.dumps([concern.code for concern in record.concerns]),
         "started_utc": record.started_utc,
-        "duration_ns": record.duration_ns,
+        "duration_ns": _int64(record.duration_ns),
         "record_sha256": record_sha256,
     }
 
 
-def _statements(script: str) -> list[str]:
-    """Split a script where SQLite itself says that a statement is complete; triggers hold semicolons."""
-    statements: list[str] = []
-    pending = ""
-    for piece in script.split(";")[:-1]:
-        pending += piece + ";"
-        if sqlite3.complete_statement(pending):
-            statements.append(pending)
-            pending = ""
-    return statements
+def _int64(value: int | None) -> int | None:
+    """What SQLite cannot hold is no duration; the record keeps what the device has said."""
+    return value if value is None or abs(value) < 1 << 63 else None

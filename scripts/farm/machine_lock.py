@@ -63,3 +63,14 @@ def user_folder() -> Path:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
         raise UserError(f"{folder} is not a folder of yours; remove it, or set TMPDIR")
     return folder
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process of this machine has the id, anybody's."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,7 +1,9 @@
 """Records that the farm writes because the harness could not."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
+from models.errors import UserError
 from scripts.records import (
     RECORD_SCHEMA,
     ArtifactFacts,
@@ -16,6 +18,7 @@ from scripts.records import (
     RunRequest,
     Skipped,
     Stage,
+    read_record,
 )
 
 FARM_HARNESS = "deepnarrow-farm"
@@ -45,3 +48,23 @@ def ended_by_farm(record: RunRecord, failure: FailureKind, message: str, evidenc
         return record.model_copy(update={"evidence": evidence})
     outcome = Failed(stage=stage, failure=failure, message=message)
     return record.model_copy(update={"outcome": outcome, "evidence": evidence})
+
+
+def last_words(path: Path, empty: RunRecord, evidence: Evidence) -> RunRecord:
+    """What a harness that died or hung has left in `path`; `empty` where that is nothing, or cannot be read.
+
+    Args:
+        path: its record, perhaps.
+        empty: the record of a run of which nothing is left; its outcome says how the harness ended.
+        evidence: of its end.
+    """
+    assert isinstance(empty.outcome, Failed)
+    if path.is_file():
+        try:
+            return ended_by_farm(read_record(path), empty.outcome.failure, empty.outcome.message, evidence)
+        except UserError as error:
+            reason = str(error).removeprefix(f"{path}: ")
+            message = f"{empty.outcome.message}; its last record cannot be read: {reason}"
+            outcome = empty.outcome.model_copy(update={"message": message})
+            empty = empty.model_copy(update={"outcome": outcome})
+    return empty.model_copy(update={"evidence": evidence})

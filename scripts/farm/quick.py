@@ -67,11 +67,21 @@ async def run_quick(asked: QuickOptions, options: DiscoveryOptions, display: Dis
     planned = await plan_campaign(campaign, discoveries)
     say(f"records go to {asked.results / campaign.name}")
     summary = await run_planned(campaign, planned, asked.results, display)
-    with Store(asked.results) as store:
-        print_results(store, campaign.name, as_json=False)
+    _answer(asked.results, campaign, summary)
     if device.identity.kind is not DeviceKind.PHONE:
         say(f"measured on a device of kind {device.identity.kind}: these are not phone numbers")
     return summary
+
+
+def _answer(results: Path, campaign: Campaign, summary: Summary) -> None:
+    """The verdicts. Where runs are missing, so may they be; the summary that follows says why."""
+    with Store(results) as store:
+        try:
+            print_results(store, campaign.name, as_json=False)
+        except UserError as error:
+            if summary.is_complete:
+                raise
+            say(str(error))
 
 
 def choose(devices: Sequence[Device]) -> Device:

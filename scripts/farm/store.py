@@ -15,6 +15,7 @@ from typing import Self
 from export.manifest import sha256
 from models.errors import UserError
 from scripts.farm.index import Index, Row, row_of
+from scripts.farm.machine_lock import is_alive
 from scripts.records import DONE_FILE, RECORD_FILE, FailureClass, RunRecord, read_finished_record
 from scripts.records import write_done as write_done_file
 from scripts.records import write_record as write_record_file
@@ -65,10 +66,14 @@ class Store:
         if folder.exists():
             raise UserError(f"{folder} exists; a run is recorded once")
         incoming = folder.with_name(f"{INCOMING}{os.getpid()}-{record.run_id}")
+        is_first = not folder.parent.exists()
         write_record_file(record, incoming)
         write_done_file(record.run_id, incoming)
+        _flush(incoming)
         incoming.rename(folder)
         _flush(folder.parent)
+        if is_first:
+            _flush(self.root)
         self.index.insert(StoredRun(campaign, folder, record).row())
         return folder
 
@@ -79,12 +84,13 @@ class Store:
             one line for each folder that holds no finished record of ours.
         """
         for leftover in self.root.joinpath(campaign).glob(f"{INCOMING}*"):
-            shutil.rmtree(leftover)
+            if not _is_being_written(leftover):
+                shutil.rmtree(leftover)
         known = {row["run_id"] for row in self.index.query("SELECT run_id FROM run WHERE campaign = ?", (campaign,))}
         problems: list[str] = []
         for folder in _run_folders(self.root / campaign):
-            if folder.name not in known:
-                self._index_folder(folder, problems)
+            if folder.name not in known and (found := _read(folder, problems)):
+                self.index.insert(found.row())
         return problems
 
     def reindex(self) -> tuple[int, list[str]]:
@@ -94,39 +100,33 @@ class Store:
             number of runs, and one line for each folder that was skipped.
         """
         problems: list[str] = []
-        runs = list(self.runs(None, problems))
-        self.index.rebuild([run.row() for run in runs])
-        return len(runs), problems
+        return self.index.rebuild(self._rows(problems)), problems
 
     def runs(self, campaign: str | None, problems: list[str]) -> Iterator[StoredRun]:
         """Finished runs from the files, one at a time; what is truncated or foreign adds a line to `problems`."""
         for folder in sorted(self._campaigns(campaign)):
             for run in _run_folders(folder):
-                try:
-                    record = read_finished_record(run)
-                    _check_place(record, run)
-                except UserError as error:
-                    problems.append(f"skipped: {error}")
-                    continue
-                yield StoredRun(folder.name, run, record)
+                if found := _read(run, problems):
+                    yield found
 
     def finished_slots(self, campaign: str) -> set[str]:
-        """Slots that need no run any more: an outcome that is not the device's fault, or all attempts used.
+        """Slots that need no run any more: completed, or failed for reasons that are not the device's.
 
-        A canary counts only if it completed.
+        A canary counts only if it completed. Skipped runs and the device's failures leave a slot open for the next
+        farm: a phone cools down, and a cable is plugged in again.
         """
         rows = self.index.query(
-            "SELECT slot_id FROM run WHERE campaign = ? GROUP BY slot_id HAVING "
-            "MAX(CASE WHEN canary = 1 THEN outcome = 'completed' ELSE COALESCE(failure_class, '') != ? END) = 1 "
-            "OR (MAX(canary) = 0 AND COUNT(*) >= ?)",
-            (campaign, FailureClass.INFRA, MAX_ATTEMPTS),
+            "SELECT DISTINCT slot_id FROM run WHERE campaign = ? AND "
+            "(outcome = 'completed' OR (canary = 0 AND outcome = 'failed' AND failure_class != ?))",
+            (campaign, FailureClass.INFRA),
         )
         return {row["slot_id"] for row in rows}
 
-    def attempts(self, campaign: str, slot_id: str) -> int:
-        """Records of a slot so far."""
-        sql = "SELECT COUNT(*) AS number FROM run WHERE campaign = ? AND slot_id = ?"
-        return self.index.query(sql, (campaign, slot_id))[0]["number"]
+    def next_attempt(self, campaign: str, slot_id: str) -> int:
+        """The number after the highest that has a folder; also of folders that are damaged, which stay as they are."""
+        names = (path.name for path in self.root.joinpath(campaign).glob(f"{slot_id}.a*"))
+        numbers = [int(end) for name in names if (end := name.removeprefix(f"{slot_id}.a")).isdecimal()]
+        return max(numbers, default=-1) + 1
 
     def check_campaign(self, campaign: str) -> None:
         """See that there are records.
@@ -144,19 +144,27 @@ class Store:
             return [self.root / campaign]
         return [path for path in self.root.iterdir() if path.is_dir() and not path.name.startswith(".")]
 
-    def _index_folder(self, folder: Path, problems: list[str]) -> None:
-        try:
-            record = read_finished_record(folder)
-            _check_place(record, folder)
-        except UserError as error:
-            problems.append(f"skipped: {error}")
-            return
-        self.index.insert(StoredRun(folder.parent.name, folder, record).row())
+    def _rows(self, problems: list[str]) -> Iterator[Row]:
+        for run in self.runs(None, problems):
+            yield run.row()
 
 
-def _check_place(record: RunRecord, folder: Path) -> None:
+def _read(folder: Path, problems: list[str]) -> StoredRun | None:
+    try:
+        record = read_finished_record(folder)
+    except (UserError, OSError) as error:
+        problems.append(f"skipped: {error}")
+        return None
     if record.run_id != folder.name:
-        raise UserError(f"{folder / RECORD_FILE}: of run {record.run_id}, in the folder of another")
+        problems.append(f"skipped: {folder / RECORD_FILE}: of run {record.run_id}, in the folder of another")
+        return None
+    return StoredRun(folder.parent.name, folder, record)
+
+
+def _is_being_written(incoming: Path) -> bool:
+    """Whether the farm whose process id is in the name still runs; this one writes nothing while it looks."""
+    pid = incoming.name.removeprefix(INCOMING).partition("-")[0]
+    return not pid.isdecimal() or (int(pid) != os.getpid() and is_alive(int(pid)))
 
 
 def _run_folders(campaign: Path) -> list[Path]:

@@ -1,9 +1,12 @@
 """The store: records are immutable, the index is rebuilt from them, damage is told and skipped."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from models.errors import UserError
 from scripts.farm.devices_state import DevicesState
 from scripts.farm.index import INDEX_FILE
 from scripts.farm.migrations import INDEX_STEPS, migrate
-from scripts.farm.store import INCOMING, Store
+from scripts.farm.store import INCOMING, Store, StoredRun
 from scripts.records import Failed, FailureKind, RunRecord, Skipped, Stage
 
 
@@ -76,11 +79,17 @@ def test_a_record_without_a_row_is_found_and_half_written_ones_go(tmp_path: Path
     with sqlite3.connect(tmp_path / INDEX_FILE) as index:
         index.execute("DROP TRIGGER run_never_goes")
         index.execute("DELETE FROM run WHERE run_id = 'cell.r2.a0'")
-    (tmp_path / "c" / f"{INCOMING}1-cell.r9.a0").mkdir()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    of_the_dead = tmp_path / "c" / f"{INCOMING}{dead.pid}-cell.r9.a0"
+    of_the_living = tmp_path / "c" / f"{INCOMING}{os.getppid()}-cell.r10.a0"
+    of_the_dead.mkdir()
+    of_the_living.mkdir()
     with Store(tmp_path) as store:
         assert store.catch_up("c") == []
         assert "cell.r2" in store.finished_slots("c")
-    assert not list((tmp_path / "c").glob(f"{INCOMING}*"))
+    assert not of_the_dead.exists()
+    assert of_the_living.exists()
 
 
 def test_records_and_rows_never_change(tmp_path: Path, golden: RunRecord) -> None:
@@ -103,12 +112,110 @@ def test_which_slots_are_finished(tmp_path: Path, golden: RunRecord) -> None:
         store.add("c", variant(golden, 0, outcome=infra))
         store.add("c", variant(golden, 1, outcome=hung))
         store.add("c", variant(golden, 2, outcome=Skipped(message="hot")))
-        assert store.finished_slots("c") == {"cell.r1", "cell.r2"}
+        store.add("c", variant(golden, 3))
+        assert store.finished_slots("c") == {"cell.r1", "cell.r3"}
         for attempt in (1, 2):
-            record = variant(golden, 0, outcome=infra)
-            request = record.request.model_copy(update={"run_id": f"cell.r0.a{attempt}"})
-            store.add("c", record.model_copy(update={"request": request}))
-        assert store.finished_slots("c") == {"cell.r0", "cell.r1", "cell.r2"}
+            store.add("c", attempted(variant(golden, 0, outcome=infra), attempt))
+        assert "cell.r0" not in store.finished_slots("c")
+        store.add("c", attempted(variant(golden, 0), 3))
+        assert "cell.r0" in store.finished_slots("c")
+
+
+def test_a_damaged_folder_takes_its_number_and_nothing_else(tmp_path: Path, golden: RunRecord) -> None:
+    with Store(tmp_path) as store:
+        assert store.next_attempt("c", "cell.r0") == 0
+        for attempt in (0, 3, 10):
+            store.add("c", attempted(variant(golden, 0), attempt))
+        store.add("c", variant(golden, 1))
+        (tmp_path / "c" / "cell.r0.a11").mkdir()
+        (tmp_path / "c" / "cell.r0.about").mkdir()
+        (tmp_path / "c" / "cell.r0.a10" / "record.json").write_text("{")
+        assert store.next_attempt("c", "cell.r0") == 12
+        assert store.next_attempt("c", "cell.r1") == 1
+    for name in tmp_path.glob(f"{INDEX_FILE}*"):
+        name.unlink()
+    with Store(tmp_path) as store:
+        problems = store.catch_up("c")
+        assert len(problems) == 3
+        assert "cell.r0.a11" in " ".join(problems)
+        assert store.next_attempt("c", "cell.r0") == 12
+
+
+def test_a_record_and_its_folders_are_flushed_before_its_row(
+    tmp_path: Path, golden: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[str] = []
+
+    def fsync(descriptor: int, real: Callable[[int], None] = os.fsync) -> None:
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        real(descriptor)
+
+    with Store(tmp_path) as store:
+        monkeypatch.setattr(os, "fsync", fsync)
+        folder = store.add("c", variant(golden, 0))
+    incoming = f"{INCOMING}{os.getpid()}-{folder.name}"
+    assert [name for name in flushed if not name.startswith(".record") and not name.startswith(".done")] == [
+        incoming, "c", tmp_path.name,
+    ]  # fmt: skip
+
+
+def test_a_record_that_is_stored_during_reindex_has_its_row(
+    tmp_path: Path, golden: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled(tmp_path, golden)
+    writers: list[threading.Thread] = []
+
+    def farm() -> None:
+        with Store(tmp_path) as live:
+            live.add("c", variant(golden, 50))
+
+    class Scanning(Store):
+        def runs(self, campaign: str | None, problems: list[str]) -> Iterator[StoredRun]:
+            yield from super().runs(campaign, problems)
+            writers.append(threading.Thread(target=farm))
+            writers[0].start()
+            writers[0].join(1.0)  # long enough to store a record, if nothing kept it from its row
+
+    with Scanning(tmp_path) as store:
+        assert store.reindex() == (6, [])
+    writers[0].join()
+    with Store(tmp_path) as store:
+        assert "cell.r50" in store.finished_slots("c")
+
+
+def test_a_duration_that_no_index_holds_harms_nobody(tmp_path: Path, golden: RunRecord) -> None:
+    with Store(tmp_path) as store:
+        store.add("c", variant(golden, 0, duration_ns=1 << 80))
+        assert store.index.query("SELECT duration_ns FROM run")[0]["duration_ns"] is None
+
+
+def attempted(record: RunRecord, attempt: int) -> RunRecord:
+    run_id = f"{record.run_id.rsplit('.a', 1)[0]}.a{attempt}"
+    return record.model_copy(update={"request": record.request.model_copy(update={"run_id": run_id})})
+
+
+BEGINNER = """
+import pathlib, sys
+from scripts.farm.devices_state import DevicesState
+from scripts.farm.store import Store
+sys.stdin.readline()
+for number in range(25):
+    root = pathlib.Path(sys.argv[1]) / str(number)
+    DevicesState(root).close()
+    with Store(root) as store:
+        store.index.query("SELECT * FROM comparable")
+"""
+
+
+def test_four_farms_begin_on_a_new_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", BEGINNER, str(tmp_path)]
+    farms = [subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    for each in farms:
+        assert each.stdin
+        each.stdin.write("go\n")
+        each.stdin.flush()
+    errors = [each.communicate(timeout=60)[1] for each in farms]
+    assert [each.returncode for each in farms] == [0] * 4, errors
 
 
 def test_only_equals_are_comparable(tmp_path: Path, golden: RunRecord) -> None:
