@@ -6,8 +6,11 @@ MVN ?= mvn
 HAS_JAVA := $(and $(shell command -v java),$(shell command -v $(MVN)))
 JAR := android_app/core/target/deepnarrow-harness.jar
 TINY := build/tiny-artifacts
+# What `make claims` has left, where it has been run.
+CLAIMS = $(patsubst %,--seed-article %,$(wildcard results/seed-article.json)) \
+	$(patsubst %,--training %,$(wildcard results/training/probe.json))
 
-.PHONY: artifacts test test-python test-android lint schemas report clean
+.PHONY: artifacts test test-python test-android lint schemas report claims clean
 
 artifacts: $(VENV)/.export
 	$(BIN)/python -m export all
@@ -33,7 +36,14 @@ report: $(VENV)/.report
 	$(BIN)/python -m export all --target executorch,onnx
 	$(BIN)/python -m export sweep --target executorch,onnx
 	$(BIN)/python -m scripts.farm run campaigns/host.toml
-	$(BIN)/python -m scripts.report results --out report.html
+	$(BIN)/python -m scripts.report results --out report.html $(CLAIMS)
+
+# What the page says of the seed article's claims, from its own networks and from small trainings; then make report again.
+claims: $(VENV)/.report
+	$(BIN)/python -m export all --pair seed-mlp --scheme fp32 --target onnx,executorch
+	$(BIN)/python -m export all --pair seed-mlp-matched --scheme fp32 --target onnx,executorch
+	$(BIN)/python -m scripts.host.seed_article --artifacts artifacts --out results/seed-article.json
+	$(BIN)/python -m scripts.training.probe --out results/training/probe.json
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
