@@ -22,7 +22,10 @@ SCHEMAS: Mapping[str, TypeAdapter[Any]] = {
 def render(name: str, adapter: TypeAdapter[Any]) -> str:
     """The schema file `name` as it should be."""
     schema = adapter.json_schema(by_alias=True, mode="serialization")
-    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:deepnarrow:{name.removesuffix('.json')}"}
+    dialect = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:deepnarrow:{name.removesuffix('.json')}",
+    }
     return json.dumps({**dialect, **schema}, indent=1, ensure_ascii=False) + "\n"
 
 
