@@ -24,6 +24,7 @@ import org.gradle.api.tasks.testing.Test
 import org.gradle.jvm.tasks.Jar
 import org.gradle.plugin.use.*
 import org.gradle.plugin.management.*
+import org.jetbrains.kotlin.gradle.dsl.KotlinJvmExtension
 """
 SHIMS = """val libs = Libs()
 class Deps(val handler: DependencyHandler) {
@@ -38,6 +39,8 @@ fun Project.android(a: com.android.build.api.dsl.ApplicationExtension.() -> Unit
     extensions.configure(com.android.build.api.dsl.ApplicationExtension::class.java) { a(this) }
 }
 fun Project.java(a: JavaPluginExtension.() -> Unit) { extensions.configure(JavaPluginExtension::class.java) { a(this) } }
+fun Project.kotlin(a: KotlinJvmExtension.() -> Unit) { extensions.configure(KotlinJvmExtension::class.java) { a(this) } }
+fun KotlinJvmExtension.compilerOptions(a: org.jetbrains.kotlin.gradle.dsl.KotlinJvmCompilerOptions.() -> Unit) { compilerOptions.a() }
 fun PluginDependenciesSpec.alias(p: Provider<PluginDependency>): PluginDependencySpec = alias(p)
 infix fun PluginDependencySpec.apply(now: Boolean): PluginDependencySpec = apply(now)
 inline fun <reified T : Task> TaskContainer.named(n: String, noinline a: T.() -> Unit) { named(n, T::class.java) { a(this) } }
@@ -81,7 +84,11 @@ def main(project: pathlib.Path, out: pathlib.Path) -> None:
     for script in [*scripts, project / "settings.gradle.kts"]:
         name = re.sub(r"\W", "_", str(script.relative_to(project)))
         receiver = "Settings" if script.name.startswith("settings") else "Project"
-        (out / f"{name}.kt").write_text(f"{IMPORTS}fun {receiver}.{name}() {{\n{script.read_text()}\n}}\n")
+        lines = script.read_text().splitlines()
+        imports = [line for line in lines if line.startswith("import ")]
+        body = [line for line in lines if line not in imports]
+        text = "\n".join([IMPORTS, *imports, f"fun {receiver}.{name}() {{", *body, "}\n"])
+        (out / f"{name}.kt").write_text(text)
 
 
 if __name__ == "__main__":

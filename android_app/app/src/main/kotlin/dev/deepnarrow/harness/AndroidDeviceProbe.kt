@@ -16,18 +16,21 @@ import dev.deepnarrow.core.MemoryPoint
 import dev.deepnarrow.core.Stage
 import dev.deepnarrow.core.sha256
 import java.io.File
-import java.io.IOException
 import java.time.Instant
 import java.time.temporal.ChronoUnit
 
-/** What an Android phone tells an app about itself. */
+/**
+ * What an Android phone tells an app about itself.
+ *
+ * @property readings the run's own: the limit on how often headroom may be asked counts for the whole process.
+ */
 class AndroidDeviceProbe(
     private val context: Context,
+    private val readings: PhoneReadings,
     private val foreground: () -> Boolean,
     private val proc: ProcFiles = ProcFiles(),
     private val clock: Clock = AndroidClock,
 ) : DeviceProbe {
-    private val readings = PhoneReadings(context, proc)
     private val cores = proc.cpuIds().ifEmpty { (0 until usableCores()).toList() }
 
     override fun harness() = HarnessInfo(
@@ -83,11 +86,10 @@ class AndroidDeviceProbe(
     /** Android closed `/proc/stat` to apps in version 8. */
     override fun foreignCpuNs(): Long? = null
 
-    override fun resetPeakMemory() = try {
-        File("/proc/self/clear_refs").writeText("5")
-    } catch (_: IOException) {
-        // Kernels without it keep the peak, as the interface allows.
-    }
+    override fun coreCapsKhz(): List<Int?> = cores.map(proc::capKhz)
+
+    /** In a release build the file belongs to root: only the process of a debuggable app may write it. */
+    override fun resetPeakMemory(): Boolean = proc.startPeakAnew()
 
     companion object {
         private val EMULATORS = listOf("goldfish", "ranchu", "cutf", "vbox86", "robolectric")

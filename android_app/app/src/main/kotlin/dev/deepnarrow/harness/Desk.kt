@@ -24,6 +24,7 @@ class Snapshot(val pairs: List<FoundPair>, val unusable: List<String>, val histo
 class Desk(private val context: Context, val folders: AllowedFolders) {
     private val scanner = ArtifactScanner(folders, ::readManifest)
     private val deaths = ProcessDeaths(context)
+    private val readings = PhoneReadings(context)
 
     /** Reads manifests and records from storage; not for the main thread. */
     fun look(): Snapshot {
@@ -55,16 +56,17 @@ class Desk(private val context: Context, val folders: AllowedFolders) {
         )
     }
 
-    fun pickState(snapshot: Snapshot, choice: Choice) = PickState(
+    fun pickState(snapshot: Snapshot, choice: Choice, busy: Boolean) = PickState(
         pairs = snapshot.pairs.map { it.choice() },
         unusable = snapshot.unusable,
         folders = folders.artifactRoots.map { it.path },
-        conditions = Conditions.line(PhoneReadings(context)),
-        concerns = Conditions.concerns(context, PhoneReadings(context)),
+        conditions = Conditions.line(readings),
+        concerns = Conditions.concerns(context, readings),
         numCores = Runtime.getRuntime().availableProcessors(),
         decodeSteps = Requests.DECODE_STEPS,
         choice = choice.copy(numThreads = choice.numThreads.coerceAtMost(Runtime.getRuntime().availableProcessors())),
         history = snapshot.history,
+        busy = busy,
     )
 
     /** Depths that the pair's artifacts can hold; the pick screen shows the others as switched off. */
@@ -74,8 +76,12 @@ class Desk(private val context: Context, val folders: AllowedFolders) {
     /** The artifact folder and the request of the next run of [series]. Throws [Refused] if the artifact is gone. */
     fun planned(series: Series): Pair<File, String> {
         val pair = scanner.scan().pairs.firstOrNull { it.key == series.pairKey } ?: throw Refused("${series.pairKey} is not on this phone any more")
+        val depths = depths(pair, series.depths)
+        if (depths.isEmpty()) {
+            throw Refused("${series.pairKey} holds ${pair.choice().maxContext} positions: ${Requests.DECODE_STEPS} tokens fit after none of ${series.depths}")
+        }
         val artifact = pair.side(series.plan[series.next].side)
-        return artifact.folder to Requests.json(Requests.planned(series.copy(depths = depths(pair, series.depths)), artifact, deviceId()))
+        return artifact.folder to Requests.json(Requests.planned(series.copy(depths = depths), artifact, deviceId()))
     }
 
     fun newCampaign(): String = "phone-" + CAMPAIGN_TIME.format(Instant.now())

@@ -10,7 +10,7 @@ import dev.deepnarrow.core.onnx.OnnxGraphReaderFactory
 
 /** The runtimes inside this package. */
 object Engines {
-    fun of(context: Context): List<LlmEngine> = listOf(OnnxEngine(), ExecuTorchEngine(executorchVersion(context)))
+    fun of(context: Context): List<LlmEngine> = listOf(OnnxEngine(SharedAllocator), ExecuTorchEngine(executorchVersion(context)))
 
     /** Null in a package without ONNX Runtime's libraries; the record then has the array sum's passes alone. */
     fun graphReader(): GraphReaderFactory? = try {

@@ -31,19 +31,33 @@ class HarnessActivity : Activity(), PickActions {
     private var resultsOf: String? = null
     private var series: Series? = null
 
+    /** A run's screen is open and has not answered. */
+    private var awaiting = false
+
+    /** The run that the intent asks for was started. */
+    private var startedAsked = false
+    private val busy: Boolean get() = awaiting || series != null
+
     override fun onCreate(savedInstanceState: Bundle?) {
         applyTheme()
         super.onCreate(savedInstanceState)
         if (savedInstanceState != null) restore(savedInstanceState)
         guarded {
             desk.folders.prepare()
-            if (savedInstanceState == null && intent.hasExtra(EXTRA_ARTIFACT)) startAsked(intent) else refresh()
+            if (intent.hasExtra(EXTRA_ARTIFACT) && !startedAsked) startAsked(intent) else refresh()
+            if (!awaiting) startNext() // The activity was made again while it waited for the process of the run before.
         }
     }
 
     override fun onNewIntent(intent: Intent) {
         super.onNewIntent(intent)
-        if (intent.hasExtra(EXTRA_ARTIFACT)) guarded { startAsked(intent) }
+        if (!intent.hasExtra(EXTRA_ARTIFACT)) return
+        guarded {
+            if (busy) throw Refused(RunLock.ANOTHER_RUN)
+            setIntent(intent)
+            startedAsked = false
+            startAsked(intent)
+        }
     }
 
     override fun onSaveInstanceState(outState: Bundle) {
@@ -53,6 +67,8 @@ class HarnessActivity : Activity(), PickActions {
         outState.putIntArray("chosen_depths", choice.depths.toIntArray())
         outState.putInt("chosen_runs", choice.runsPerSide)
         outState.putString("results", resultsOf)
+        outState.putBoolean("awaiting", awaiting)
+        outState.putBoolean("started_asked", startedAsked)
         series?.save(outState)
     }
 
@@ -60,6 +76,8 @@ class HarnessActivity : Activity(), PickActions {
         val depths = state.getIntArray("chosen_depths")?.toList() ?: choice.depths
         choice = Choice(state.getString("chosen"), state.getInt("chosen_threads"), depths, state.getInt("chosen_runs"))
         resultsOf = state.getString("results")
+        awaiting = state.getBoolean("awaiting")
+        startedAsked = state.getBoolean("started_asked")
         series = Series.restore(state)
     }
 
@@ -78,7 +96,7 @@ class HarnessActivity : Activity(), PickActions {
         val runs = resultsOf?.let { key -> snapshot.history.filter { it.pairKey == key } }.orEmpty()
         showScreen(
             if (runs.isNotEmpty()) ResultScreen(this, runs, ::share, ::closeResults).view
-            else PickScreen(this, desk.pickState(snapshot, choice), this).view,
+            else PickScreen(this, desk.pickState(snapshot, choice, busy), this).view,
         )
     }
 
@@ -98,7 +116,11 @@ class HarnessActivity : Activity(), PickActions {
         if (repaint) refresh()
     }
 
-    override fun run(): Unit = guarded {
+    override fun run() {
+        if (!busy) guarded(::startSeries)
+    }
+
+    private fun startSeries() {
         val key = choice.pairKey ?: throw Refused("no pair is chosen")
         series = Series(desk.newCampaign(), key, choice.numThreads, choice.depths, choice.runsPerSide)
         startNext()
@@ -126,7 +148,11 @@ class HarnessActivity : Activity(), PickActions {
         val artifact = desk.folders.readable(intent.getStringExtra(EXTRA_ARTIFACT).orEmpty())
         val request = intent.getStringExtra(EXTRA_REQUEST) ?: throw Refused("the extra $EXTRA_REQUEST is missing")
         Requests.parse(request, desk.folders)
-        start(artifact.path, request)
+        if (desk.isRunProcessAlive()) refresh() // Something to look at while it waits.
+        whenRunProcessIsGone {
+            startedAsked = true
+            start(artifact.path, request)
+        }
     }
 
     private fun startNext() {
@@ -136,24 +162,30 @@ class HarnessActivity : Activity(), PickActions {
                 val (artifact, request) = desk.planned(series)
                 main.post { whenRunProcessIsGone { start(artifact.path, request) } }
             } catch (error: Refused) {
-                main.post { message(error) }
+                main.post {
+                    this.series = null
+                    message(error)
+                }
             }
         }
     }
 
     /** The process of the run before may still be ending, and a run in it would not be a fresh one. */
     private fun whenRunProcessIsGone(action: () -> Unit) {
+        if (isDestroyed) return
         if (desk.isRunProcessAlive()) main.postDelayed({ whenRunProcessIsGone(action) }, PROCESS_POLL_MS) else action()
     }
 
-    private fun start(artifact: String, request: String) = startActivityForResult(
-        Intent(this, RunActivity::class.java).putExtra(EXTRA_ARTIFACT, artifact).putExtra(EXTRA_REQUEST, request), RUN,
-    )
+    private fun start(artifact: String, request: String) {
+        awaiting = true
+        startActivityForResult(Intent(this, RunActivity::class.java).putExtra(EXTRA_ARTIFACT, artifact).putExtra(EXTRA_REQUEST, request), RUN)
+    }
 
     /** A run that did not complete ends the series: going on would only repeat it, on a phone that grows warmer. */
     override fun onActivityResult(requestCode: Int, resultCode: Int, data: Intent?) {
         super.onActivityResult(requestCode, resultCode, data)
         if (requestCode != RUN) return
+        awaiting = false
         val completed = data?.getStringExtra(EXTRA_OUTCOME) == COMPLETED
         val before = series
         series = before?.copy(next = before.next + 1)?.takeUnless { it.isOver || !completed }

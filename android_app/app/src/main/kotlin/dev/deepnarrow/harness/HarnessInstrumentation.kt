@@ -4,6 +4,8 @@ import android.app.Activity
 import android.app.Instrumentation
 import android.content.Intent
 import android.os.Bundle
+import dev.deepnarrow.core.Stage
+import dev.deepnarrow.harness.ui.RunningState
 
 /**
  * The headless door:
@@ -11,7 +13,7 @@ import android.os.Bundle
  *     am instrument -w -r -e op prepare dev.deepnarrow.harness/.HarnessInstrumentation
  *     am instrument -w -r -e artifact DIR -e request <path or base64> dev.deepnarrow.harness/.HarnessInstrumentation
  *
- * `am instrument` starts a new process, which is the run's. Result code -1: a record was finished, or the folders are there; 0: bad input.
+ * `am instrument` ends whatever process of the package there is, a run's too, and starts a new one, which is the run's. Result code -1: a record was finished, or the folders are there; 0: bad input.
  */
 open class HarnessInstrumentation : Instrumentation() {
     private var arguments = Bundle()
@@ -46,20 +48,25 @@ open class HarnessInstrumentation : Instrumentation() {
         folders.prepare()
         val artifact = folders.readable(argument("artifact"))
         val request = Requests.parse(argument("request"), folders)
-        val stage = openStage()
-        val end = RunSession(targetContext, folders).run(artifact, request) { state ->
-            sendStatus(1, Bundle().apply {
-                putString("stage", state.stage)
-                putString("done", state.done.toString())
-                putString("total", state.total.toString())
-            })
-            stage.show(state)
-        }
+        openStage()
+        val end = RunSession(targetContext, folders).run(artifact, request, Screen())
         return Bundle().apply {
             putString("run_id", end.runId)
             putString("outcome", end.outcome)
             putString("record", end.record.path)
             putString("message", end.message)
+        }
+    }
+
+    private inner class Screen : RunScreen {
+        override fun status(stage: Stage, done: Int, total: Int) = sendStatus(1, Bundle().apply {
+            putString("stage", stage.word)
+            putString("done", done.toString())
+            putString("total", total.toString())
+        })
+
+        override fun draw(state: RunningState) {
+            StageActivity.current?.show(state)
         }
     }
 

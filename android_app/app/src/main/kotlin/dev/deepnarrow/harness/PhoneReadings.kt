@@ -16,25 +16,35 @@ class Battery(val percent: Int?, val celsius: Double?, val currentMicroamperes: 
 /** Memory of this process in bytes. */
 class ProcessMemory(val resident: Long?, val anonymous: Long?, val file: Long?, val swap: Long?, val highWater: Long?)
 
-/** Everything that Android tells an app about the phone at this moment. Null means that it does not say. */
-class PhoneReadings(private val context: Context, private val proc: ProcFiles = ProcFiles()) {
+/**
+ * Everything that Android tells an app about the phone at this moment. Null means that it does not say. A process has one: Android
+ * limits how often headroom is asked for the process, whoever asks.
+ *
+ * @param headroomNow asks Android; NaN where it does not answer.
+ */
+class PhoneReadings(private val context: Context, private val proc: ProcFiles = ProcFiles(), headroomNow: (() -> Float)? = null) {
     private val power: PowerManager? = context.getSystemService(PowerManager::class.java)
     private val activities: ActivityManager? = context.getSystemService(ActivityManager::class.java)
-    private var headroomAtMs = Long.MIN_VALUE
+    private val askHeadroom = headroomNow ?: { if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.R) power?.getThermalHeadroom(0) ?: Float.NaN else Float.NaN }
+    private var askedAtMs: Long? = null
     private var headroom: Double? = null
+    private var headroomAtMs = 0L
 
     fun thermalStatus(): Int? = if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.Q) power?.currentThermalStatus else null
 
-    /** Asked at most once a second: called faster, Android answers NaN; in between the last answer stands. */
+    /** Asked at most once a second: called faster, Android answers NaN. The last answer stands for [HEADROOM_VALID_MS]. */
     @Synchronized
     fun thermalHeadroom(): Double? {
-        if (Build.VERSION.SDK_INT < Build.VERSION_CODES.R) return null
         val now = SystemClock.elapsedRealtime()
-        if (headroomAtMs == Long.MIN_VALUE || now - headroomAtMs >= HEADROOM_INTERVAL_MS) {
-            headroomAtMs = now
-            headroom = power?.getThermalHeadroom(0)?.takeUnless { it.isNaN() }?.toDouble()
+        if (askedAtMs.let { it == null || now - it >= HEADROOM_INTERVAL_MS }) {
+            askedAtMs = now
+            val answer = askHeadroom()
+            if (!answer.isNaN()) {
+                headroom = answer.toDouble()
+                headroomAtMs = now
+            }
         }
-        return headroom
+        return headroom?.takeIf { now - headroomAtMs <= HEADROOM_VALID_MS }
     }
 
     fun battery(): Battery {
@@ -63,10 +73,13 @@ class PhoneReadings(private val context: Context, private val proc: ProcFiles = 
     private fun memoryInfo(): ActivityManager.MemoryInfo? =
         activities?.let { manager -> ActivityManager.MemoryInfo().also { manager.getMemoryInfo(it) } }
 
-    /** From the kernel: resident memory split into anonymous pages and mapped files, and its peak. */
+    /**
+     * From the kernel: resident memory split into anonymous pages and mapped files, and its peak. Shared memory is anonymous too:
+     * no file is behind it, and caches lie there.
+     */
     fun memory(): ProcessMemory = ProcessMemory(
         resident = proc.statusBytes("VmRSS"),
-        anonymous = proc.statusBytes("RssAnon"),
+        anonymous = proc.statusBytes("RssAnon")?.plus(proc.statusBytes("RssShmem") ?: 0),
         file = proc.statusBytes("RssFile"),
         swap = proc.statusBytes("VmSwap"),
         highWater = proc.statusBytes("VmHWM"),
@@ -74,5 +87,6 @@ class PhoneReadings(private val context: Context, private val proc: ProcFiles = 
 
     private companion object {
         const val HEADROOM_INTERVAL_MS = 1000L
+        const val HEADROOM_VALID_MS = 10_000L
     }
 }

@@ -35,12 +35,12 @@ object Requests {
     fun planned(series: Series, artifact: FoundArtifact, deviceId: String): RunRequest = refusing {
         val run = series.plan[series.next]
         val lengths = PROMPT_LENGTHS.filter { it <= artifact.maxContext }
-        val protocol = Protocol(
-            numThreads = series.numThreads, promptLengths = lengths.ifEmpty { listOf(1) }, depths = series.depths, decodeSteps = DECODE_STEPS,
-        )
         val cell = "${artifact.pair}/${artifact.shapeName}/${artifact.target}-${artifact.scheme}/${series.numThreads}-threads"
         val plan = PlanPosition(series.campaign, cell, "${series.pairKey} ${run.block}", run.repetition, run.order, deviceId)
         try {
+            val protocol = Protocol(
+                numThreads = series.numThreads, promptLengths = lengths.ifEmpty { listOf(1) }, depths = series.depths, decodeSteps = DECODE_STEPS,
+            )
             val runId = "${series.campaign}.${"%02d".format(Locale.ROOT, run.order)}"
             RunRequest(runId = runId, jobId = artifact.jobId, protocol = protocol, gates = GateLimits(), plan = plan)
         } catch (error: IllegalArgumentException) {

@@ -2,7 +2,10 @@ package dev.deepnarrow.harness
 
 import android.content.Intent
 import android.os.Bundle
+import android.os.Handler
+import android.os.Looper
 import android.os.Process
+import dev.deepnarrow.harness.ui.RunningState
 import kotlin.concurrent.thread
 
 /**
@@ -10,27 +13,48 @@ import kotlin.concurrent.thread
  * no warm cache, no leftover thread pool, no heap of an earlier model. [HarnessActivity] waits until it is gone before it starts the next.
  */
 class RunActivity : StageActivity() {
+    private var refused = false
+
     override fun onCreate(savedInstanceState: Bundle?) {
         super.onCreate(savedInstanceState)
-        if (started) return // Made again, for a new locale for example, while its run goes on.
+        if (refused) return refuse()
+        if (started) return // Made again, while its run goes on.
         started = true
         thread(name = "run") {
             val answer = answer(intent)
-            runOnUiThread {
-                setResult(RESULT_OK, answer)
-                finish()
+            Handler(Looper.getMainLooper()).post {
+                val screen = current ?: this
+                screen.setResult(RESULT_OK, answer)
+                screen.finish()
             }
         }
+    }
+
+    /** Started a second time; a screen that Android makes again has a saved state. */
+    override fun isRefused(savedInstanceState: Bundle?): Boolean {
+        refused = started && savedInstanceState == null
+        return refused
+    }
+
+    private fun refuse() {
+        setResult(RESULT_OK, Intent().putExtra(EXTRA_MESSAGE, RunLock.ANOTHER_RUN))
+        finish()
     }
 
     private fun answer(intent: Intent): Intent = try {
         val folders = AllowedFolders.of(this)
         val artifact = folders.readable(intent.getStringExtra(EXTRA_ARTIFACT) ?: throw Refused("$EXTRA_ARTIFACT is missing"))
         val request = Requests.parse(intent.getStringExtra(EXTRA_REQUEST) ?: throw Refused("$EXTRA_REQUEST is missing"), folders)
-        val end = RunSession(this, folders).run(artifact, request) { show(it) }
+        val end = RunSession(this, folders).run(artifact, request, Screen)
         Intent().putExtra(EXTRA_RUN_ID, end.runId).putExtra(EXTRA_OUTCOME, end.outcome).putExtra(EXTRA_MESSAGE, end.message)
     } catch (error: Refused) {
         Intent().putExtra(EXTRA_MESSAGE, error.message)
+    }
+
+    private object Screen : RunScreen {
+        override fun draw(state: RunningState) {
+            current?.show(state)
+        }
     }
 
     override fun stop() {
@@ -40,7 +64,7 @@ class RunActivity : StageActivity() {
 
     override fun onDestroy() {
         super.onDestroy()
-        if (isFinishing) Process.killProcess(Process.myPid())
+        if (isFinishing && !refused) Process.killProcess(Process.myPid())
     }
 
     companion object {

@@ -16,6 +16,8 @@ class RunLock private constructor(private val file: RandomAccessFile, private va
     }
 
     companion object {
+        const val ANOTHER_RUN = "another run is active; one phone measures one thing at a time"
+
         /** Throws [Refused] while another run is active. */
         fun acquire(folder: File): RunLock {
             val file = RandomAccessFile(folder.resolve("run.lock"), "rw")
@@ -26,7 +28,7 @@ class RunLock private constructor(private val file: RandomAccessFile, private va
             }
             if (lock != null) return RunLock(file, lock)
             file.close()
-            throw Refused("another run is active; one phone measures one thing at a time")
+            throw Refused(ANOTHER_RUN)
         }
     }
 }

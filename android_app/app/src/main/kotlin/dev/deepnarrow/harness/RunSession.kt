@@ -3,6 +3,7 @@ package dev.deepnarrow.harness
 import android.content.Context
 import dev.deepnarrow.core.Completed
 import dev.deepnarrow.core.Failed
+import dev.deepnarrow.core.FailureKind
 import dev.deepnarrow.core.MemoryBandwidthProbe
 import dev.deepnarrow.core.RunListener
 import dev.deepnarrow.core.RunProtocol
@@ -11,9 +12,6 @@ import dev.deepnarrow.core.RunRequest
 import dev.deepnarrow.core.RunStore
 import dev.deepnarrow.core.Running
 import dev.deepnarrow.core.Skipped
-import dev.deepnarrow.core.Stage
-import dev.deepnarrow.harness.ui.RunningState
-import dev.deepnarrow.harness.ui.StepLatencies
 import java.io.File
 import java.io.IOException
 
@@ -22,23 +20,31 @@ class RunEnd(val runId: String, val outcome: String, val message: String?, val r
 
 /** One run in this process, from the lock to `done.json`. */
 class RunSession(private val context: Context, private val folders: AllowedFolders) {
-    /** [show] is called outside the timed regions, on the calling thread. Throws [Refused] if nothing was recorded. */
-    fun run(artifact: File, request: RunRequest, show: (RunningState) -> Unit): RunEnd = RunLock.acquire(context.noBackupFilesDir).use {
+    /** [screen] is called outside the timed regions, on the calling thread. Throws [Refused] if nothing was recorded. */
+    fun run(artifact: File, request: RunRequest, screen: RunScreen): RunEnd = RunLock.acquire(context.noBackupFilesDir).use {
         val store = refusing { RunStore.create(folders.runs, request.runId) }
-        val listener = Listener(request, PhoneReadings(context), ProcessDeaths(context), show)
+        val readings = PhoneReadings(context)
+        StageActivity.beginRun()
         val protocol = RunProtocol(
             engines = Engines.of(context),
-            device = AndroidDeviceProbe(context, { StageActivity.foreground }),
+            device = AndroidDeviceProbe(context, readings, StageActivity::stayedInForeground),
             bandwidth = MemoryBandwidthProbe(SharedProbeMemory, Engines.graphReader()),
             clock = AndroidClock,
-            listener = listener,
+            listener = ProgressListener(request, readings, ProcessDeaths(context), screen),
         )
-        val record = try {
-            protocol.run(artifact, request, store)
+        try {
+            end(protocol.run(artifact, request, store), store)
         } catch (error: IOException) {
-            throw Refused("${store.folder}: the record cannot be written: ${error.message}")
+            unwritten(request, store, error)
         }
-        end(record, store)
+    }
+
+    /** The disk failed. Once the shell of the record is there, a run has begun and did not end well, which is no bad input. */
+    private fun unwritten(request: RunRequest, store: RunStore, error: IOException): RunEnd {
+        val message = "${FailureKind.STORAGE.word}: ${store.folder}: the record cannot be written: ${error.message.orEmpty().lineSequence().first()}"
+        if (store.recordFile.isFile) return RunEnd(request.runId, "failed", message, store.recordFile)
+        store.folder.delete()
+        throw Refused(message)
     }
 
     private fun end(record: RunRecord, store: RunStore): RunEnd {
@@ -49,38 +55,5 @@ class RunSession(private val context: Context, private val folders: AllowedFolde
             is Running -> error("the protocol returned while running: ${outcome.stage.word}")
         }
         return RunEnd(record.request.runId, word, message, store.recordFile)
-    }
-}
-
-/** Turns what the protocol tells into what the screen shows, and leaves a note for the case that the process dies. */
-private class Listener(
-    private val request: RunRequest,
-    private val readings: PhoneReadings,
-    private val deaths: ProcessDeaths,
-    private val show: (RunningState) -> Unit,
-) : RunListener {
-    private var record: RunRecord? = null
-    private var noted: Stage? = null
-
-    override fun onRecord(record: RunRecord) {
-        this.record = record
-    }
-
-    override fun onProgress(stage: Stage, done: Int, total: Int) {
-        if (stage != noted) deaths.doing(request.runId, stage.word)
-        noted = stage
-        val record = record
-        show(
-            RunningState(
-                title = record?.artifact?.shapeName ?: "Preparing",
-                side = record?.artifact?.arm?.let(Summaries::side),
-                stage = stage.word,
-                done = done,
-                total = total,
-                conditions = Conditions.line(readings),
-                concerns = record?.concerns.orEmpty().map(Summaries::line),
-                latencies = record?.decode.orEmpty().map { StepLatencies(it.depth, it.forwardNs.toLongArray()) },
-            ),
-        )
     }
 }

@@ -24,6 +24,8 @@ open class StageActivity : Activity() {
     override fun onCreate(savedInstanceState: Bundle?) {
         applyTheme()
         super.onCreate(savedInstanceState)
+        if (isRefused(savedInstanceState)) return
+        current = this
         window.addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON)
         setShowWhenLocked(true)
         setTurnScreenOn(true)
@@ -33,13 +35,24 @@ open class StageActivity : Activity() {
 
     override fun onResume() {
         super.onResume()
-        foreground = true
+        if (current === this) foreground = true
     }
 
     override fun onPause() {
-        foreground = false
+        if (current === this) {
+            foreground = false
+            if (!isFinishing && !isChangingConfigurations) leftForeground = true
+        }
         super.onPause()
     }
+
+    override fun onDestroy() {
+        if (current === this) current = null
+        super.onDestroy()
+    }
+
+    /** Whether this screen must not take the place of the one that is there. */
+    protected open fun isRefused(savedInstanceState: Bundle?): Boolean = false
 
     /** Ends the process; the record on disk then says in which stage. */
     protected open fun stop() = Process.killProcess(Process.myPid())
@@ -74,6 +87,23 @@ open class StageActivity : Activity() {
         @Volatile
         var foreground = false
             private set
+
+        /** Whether it was not, at some moment since [beginRun]: a visit to Home in the middle of a run is over when it ends. */
+        @Volatile
+        private var leftForeground = false
+
+        /** The screen as it now stands: Android makes a new one for a change that the manifest does not declare. */
+        @Volatile
+        internal var current: StageActivity? = null
+            private set
+
+        /** From here on a screen that is left counts. */
+        fun beginRun() {
+            leftForeground = false
+        }
+
+        /** What a record says: the screen is in front and has been since the run began. */
+        fun stayedInForeground(): Boolean = foreground && !leftForeground
     }
 }
 

@@ -1,6 +1,7 @@
 package dev.deepnarrow.harness
 
 import android.app.Activity
+import android.app.ActivityManager
 import android.content.Intent
 import android.content.res.Configuration
 import android.os.Looper
@@ -11,10 +12,13 @@ import android.widget.CheckBox
 import android.widget.RadioButton
 import android.widget.TextView
 import dev.deepnarrow.core.Wire
+import java.time.Duration
 import org.junit.After
 import org.junit.Assert.assertEquals
+import org.junit.Assert.assertFalse
 import org.junit.Assert.assertNotNull
 import org.junit.Assert.assertNull
+import org.junit.Assert.assertThrows
 import org.junit.Assert.assertTrue
 import org.junit.Before
 import org.junit.Test
@@ -82,6 +86,54 @@ class HarnessActivityTest {
         val request = Wire.parseRequest(started.intent.getStringExtra("request")!!, "test")
         assertEquals(listOf(0, 512), request.protocol.depths)
         assertEquals(0, request.plan!!.order)
+    }
+
+    @Test
+    fun `a second tap on Run starts nothing`() {
+        TinyArtifacts.push(folders)
+        val activity = open().get()
+        val run = button(activity, "Run")
+        run.performClick()
+        assertFalse(run.isEnabled)
+        activity.run()
+        idle()
+        assertNotNull(shadowOf(activity).nextStartedActivityForResult)
+        assertNull(shadowOf(activity).nextStartedActivityForResult)
+    }
+
+    @Test
+    fun `am start waits until the process of an earlier run is gone, and is refused while this screen has a run`() {
+        val manager = shadowOf(RuntimeEnvironment.getApplication().getSystemService(ActivityManager::class.java))
+        val process = ActivityManager.RunningAppProcessInfo("${RuntimeEnvironment.getApplication().packageName}:run", 4242, emptyArray())
+        manager.setProcesses(listOf(process))
+        val artifact = folders.media.resolve("artifacts/a").apply { mkdirs() }
+        fun intent(id: String) = Intent().putExtra("artifact", artifact.path).putExtra("request", """{"schema": "deepnarrow/run-request/1", "run_id": "$id"}""")
+        val controller = open(intent("r1"))
+        assertNull(shadowOf(controller.get()).nextStartedActivityForResult)
+        manager.setProcesses(emptyList())
+        shadowOf(Looper.getMainLooper()).idleFor(Duration.ofSeconds(1))
+        assertTrue(shadowOf(controller.get()).nextStartedActivityForResult.intent.getStringExtra("request")!!.contains("r1"))
+        controller.newIntent(intent("r2"))
+        shadowOf(Looper.getMainLooper()).idleFor(Duration.ofSeconds(1))
+        assertNull(shadowOf(controller.get()).nextStartedActivityForResult)
+        assertTrue(texts(controller.get()), texts(controller.get()).contains(RunLock.ANOTHER_RUN))
+    }
+
+    @Test
+    fun `where no depth fits Run is off, and a plan without depths is refused`() {
+        for (artifact in TinyArtifacts.push(folders)) {
+            val manifest = artifact.resolve("manifest.json")
+            manifest.writeText(manifest.readText().replace(Regex("\"max_context\": *[0-9]+"), "\"max_context\": 100").replace(Regex("\"prefill_chunk\": *[0-9]+"), "\"prefill_chunk\": 10"))
+        }
+        val activity = open().get()
+        assertFalse(button(activity, "Run").isEnabled)
+        val desk = Desk(activity, folders)
+        val refused = assertThrows(Refused::class.java) { desk.planned(Series("c", "tiny, onnx int4", 1, listOf(0, 512), 1)) }
+        assertEquals("tiny, onnx int4 holds 100 positions: 128 tokens fit after none of [0, 512]", refused.message)
+        activity.run()
+        idle()
+        assertNull(shadowOf(activity).nextStartedActivityForResult)
+        assertTrue(texts(activity), texts(activity).contains("fit after none of"))
     }
 
     @Test

@@ -11,6 +11,7 @@ import dev.deepnarrow.core.DeviceKind
 import dev.deepnarrow.core.Failed
 import dev.deepnarrow.core.FailureKind
 import dev.deepnarrow.core.RunStore
+import dev.deepnarrow.core.Running
 import dev.deepnarrow.core.Wire
 import dev.deepnarrow.core.sha256
 import java.io.File
@@ -42,7 +43,7 @@ class InstrumentationTest {
         folders.prepare()
     }
 
-    private class Recording(private val stage: StageActivity) : HarnessInstrumentation() {
+    private class Recording(private val stage: StageActivity, private val onStatus: (String) -> Unit) : HarnessInstrumentation() {
         val done = CountDownLatch(1)
         val statuses = CopyOnWriteArrayList<Bundle>()
         var code = 99
@@ -51,6 +52,7 @@ class InstrumentationTest {
         override fun sendStatus(resultCode: Int, results: Bundle?) {
             assertEquals(1, resultCode)
             statuses += results!!
+            onStatus(results.getString("stage")!!)
         }
 
         override fun finish(resultCode: Int, results: Bundle?) {
@@ -62,9 +64,9 @@ class InstrumentationTest {
         override fun openStage() = stage
     }
 
-    private fun instrument(vararg arguments: Pair<String, String>): Recording {
+    private fun instrument(vararg arguments: Pair<String, String>, onStatus: (String) -> Unit = {}): Recording {
         val stage = Robolectric.buildActivity(StageActivity::class.java).setup().get()
-        val recording = Recording(stage)
+        val recording = Recording(stage, onStatus)
         for (name in listOf("mInstrContext", "mAppContext")) {
             Instrumentation::class.java.getDeclaredField(name).apply { isAccessible = true }.set(recording, RuntimeEnvironment.getApplication())
         }
@@ -125,6 +127,19 @@ class InstrumentationTest {
         val record = Wire.readRecord(File(recording.results.getString("record")!!))
         assertEquals(FailureKind.ARTIFACT, (record.outcome as Failed).failure)
         assertTrue(record.decode.isEmpty())
+    }
+
+    @Test
+    fun `a disk that fails in the middle is a failed run, not bad input`() {
+        val artifact = TinyArtifacts.push(folders).first()
+        val recording = instrument("artifact" to artifact.path, "request" to base64(request("r9"))) { stage ->
+            if (stage == "prefill") folders.runs.resolve("r9/.record.json.tmp/in-the-way").mkdirs()
+        }
+        assertEquals(Activity.RESULT_OK, recording.code)
+        assertEquals("failed", recording.results.getString("outcome"))
+        assertTrue(recording.results.getString("message"), recording.results.getString("message")!!.startsWith("storage: "))
+        assertTrue(Wire.readRecord(File(recording.results.getString("record")!!)).outcome is Running)
+        assertFalse(folders.runs.resolve("r9/done.json").exists())
     }
 
     @Test

@@ -7,6 +7,7 @@ import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.w3c.dom.Element
 
+private const val TOOLS = "http://schemas.android.com/tools"
 private const val ANDROID = "http://schemas.android.com/apk/res/android"
 
 /** The manifest as it is installed: what other apps may touch, and that the app asks for nothing. */
@@ -14,13 +15,43 @@ class ManifestTest {
     private val manifest = DocumentBuilderFactory.newInstance().apply { isNamespaceAware = true }.newDocumentBuilder()
         .parse(File("src/main/AndroidManifest.xml")).documentElement
 
-    private fun all(tag: String): List<Element> = manifest.getElementsByTagName(tag).let { nodes -> List(nodes.length) { nodes.item(it) as Element } }
+    private fun all(tag: String): List<Element> = written(tag).filter { it.getAttributeNS(TOOLS, "node").isEmpty() }
+
+    private fun written(tag: String): List<Element> = manifest.getElementsByTagName(tag).let { nodes -> List(nodes.length) { nodes.item(it) as Element } }
 
     private fun Element.attribute(name: String): String = getAttributeNS(ANDROID, name)
 
     @Test
     fun `no permission is asked for, not even the internet`() {
         assertEquals(0, all("uses-permission").size + all("uses-permission-sdk-23").size + all("permission").size)
+    }
+
+    /** No Gradle build was run; these lines tell its manifest merger what of the libraries' must not come in. */
+    @Test
+    fun `what libraries bring in is removed`() {
+        for (tag in listOf("uses-permission", "uses-permission-sdk-23", "permission")) {
+            assertEquals(listOf("removeAll"), written(tag).map { it.getAttributeNS(TOOLS, "node") }, tag)
+        }
+        val removed = listOf("provider", "receiver", "instrumentation").flatMap(::written).filter { it.getAttributeNS(TOOLS, "node") == "remove" }
+        assertEquals(
+            setOf("androidx.startup.InitializationProvider", "androidx.profileinstaller.ProfileInstallReceiver", "androidx.test.runner.AndroidJUnitRunner"),
+            removed.map { it.attribute("name") }.toSet(),
+        )
+    }
+
+    @Test
+    fun `the manifest that is installed has none of the merger's words`() {
+        val installed = File("target/AndroidManifest.xml").readText()
+        assertTrue("tools:node" !in installed && "androidx" !in installed && ".RecordProvider" in installed, installed)
+    }
+
+    @Test
+    fun `a run's screen is not made again for what may change during a run`() {
+        val changes = listOf("orientation", "screenSize", "uiMode", "fontScale", "locale", "layoutDirection", "fontWeightAdjustment", "colorMode", "touchscreen")
+        for (name in listOf(".RunActivity", ".StageActivity")) {
+            val declared = all("activity").single { it.attribute("name") == name }.attribute("configChanges").split('|')
+            assertEquals(emptyList<String>(), changes - declared.toSet())
+        }
     }
 
     @Test

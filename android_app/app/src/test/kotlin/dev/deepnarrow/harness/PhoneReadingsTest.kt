@@ -5,6 +5,7 @@ import android.content.Intent
 import android.os.BatteryManager
 import android.os.Build
 import android.os.PowerManager
+import java.time.Duration
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertNull
 import org.junit.Test
@@ -12,6 +13,7 @@ import org.junit.runner.RunWith
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
+import org.robolectric.shadows.ShadowSystemClock
 
 @RunWith(RobolectricTestRunner::class)
 class PhoneReadingsTest {
@@ -27,6 +29,30 @@ class PhoneReadingsTest {
     @Test
     fun `headroom that Android does not tell is null, not NaN`() {
         assertNull(readings.thermalHeadroom())
+    }
+
+    @Test
+    fun `the last headroom stands while Android does not answer, and not for ever`() {
+        var answer = 0.5f
+        var asked = 0
+        val readings = PhoneReadings(context, headroomNow = { answer.also { asked++ } })
+        assertEquals(0.5, readings.thermalHeadroom()!!, 1e-9)
+        readings.thermalHeadroom()
+        assertEquals("asked again within a second", 1, asked)
+        answer = Float.NaN
+        ShadowSystemClock.advanceBy(Duration.ofSeconds(2))
+        assertEquals(0.5, readings.thermalHeadroom()!!, 1e-9)
+        assertEquals(2, asked)
+        ShadowSystemClock.advanceBy(Duration.ofSeconds(10))
+        assertNull(readings.thermalHeadroom())
+    }
+
+    @Test
+    fun `shared memory counts as anonymous`() {
+        val root = java.nio.file.Files.createTempDirectory("proc").toFile()
+        root.resolve("proc/self").mkdirs()
+        root.resolve("proc/self/status").writeText("RssAnon:\t4 kB\nRssFile:\t3 kB\nRssShmem:\t2 kB\n")
+        assertEquals(6L * 1024, PhoneReadings(context, dev.deepnarrow.core.ProcFiles(root)).memory().anonymous)
     }
 
     @Test

@@ -5,6 +5,9 @@ import android.content.Intent
 import android.os.Looper
 import android.os.Process
 import android.view.WindowManager
+import dev.deepnarrow.core.ConcernCode
+import dev.deepnarrow.core.Severity
+import dev.deepnarrow.core.Wire
 import dev.deepnarrow.harness.ui.RunningState
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
@@ -35,11 +38,17 @@ class RunActivityTest {
 
     private fun idle() = shadowOf(Looper.getMainLooper()).idleFor(20, TimeUnit.MILLISECONDS)
 
-    private fun run(artifact: String, request: String): ActivityController<RunActivity> {
+    /** [during] happens once, when the record's shell is there. */
+    private fun run(artifact: String, request: String, during: (ActivityController<RunActivity>) -> Unit = {}): ActivityController<RunActivity> {
         val intent = Intent().putExtra("artifact", artifact).putExtra("request", request)
         val controller = Robolectric.buildActivity(RunActivity::class.java, intent).setup()
         val until = System.nanoTime() + TimeUnit.SECONDS.toNanos(60)
+        var happened = false
         while (!controller.get().isFinishing && System.nanoTime() < until) {
+            if (!happened && folders.runs.resolve("r1/record.json").exists()) {
+                happened = true
+                during(controller)
+            }
             Thread.sleep(5)
             idle()
         }
@@ -67,6 +76,41 @@ class RunActivityTest {
         assertTrue(shadow.resultIntent.getStringExtra("message")!!.contains("/etc: outside the allowed folders"))
         assertFalse(shadow.resultIntent.hasExtra("outcome"))
         assertFalse(folders.runs.resolve("r1").exists())
+    }
+
+    @Test
+    fun `a visit to Home in the middle makes the run invalid, although it is over at the end`() {
+        val controller = run(TinyArtifacts.push(folders).first().path, request) { it.pause().resume() }
+        assertEquals("completed", shadowOf(controller.get()).resultIntent.getStringExtra("outcome"))
+        val record = Wire.readRecord(folders.runs.resolve("r1/record.json"))
+        assertEquals(false, record.environmentAfter!!.foreground)
+        assertTrue(record.concerns.toString(), record.concerns.any { it.code == ConcernCode.BACKGROUND && it.severity == Severity.INVALID })
+    }
+
+    @Test
+    fun `leaving before a run is no matter of the run`() {
+        Robolectric.buildActivity(StageActivity::class.java).setup().pause().resume()
+        assertFalse(StageActivity.stayedInForeground())
+        StageActivity.beginRun()
+        assertTrue(StageActivity.stayedInForeground())
+    }
+
+    @Test
+    fun `a second start says that a run is active, ends, and leaves the process alone`() {
+        var second: ActivityController<RunActivity>? = null
+        val first = run(TinyArtifacts.push(folders).first().path, request) { second = Robolectric.buildActivity(RunActivity::class.java, Intent()).create() }
+        val activity = second!!.get()
+        assertTrue(activity.isFinishing)
+        assertEquals(RunLock.ANOTHER_RUN, shadowOf(activity).resultIntent.getStringExtra("message"))
+        second.destroy()
+        assertFalse(ShadowProcess.wasKilled(Process.myPid()))
+        assertEquals("completed", shadowOf(first.get()).resultIntent.getStringExtra("outcome"))
+    }
+
+    @Test
+    fun `a screen that Android makes again shows the run on and answers for it`() {
+        val controller = run(TinyArtifacts.push(folders).first().path, request) { it.recreate() }
+        assertEquals("completed", shadowOf(controller.get()).resultIntent.getStringExtra("outcome"))
     }
 
     @Test

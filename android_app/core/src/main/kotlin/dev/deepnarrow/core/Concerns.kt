@@ -2,10 +2,14 @@ package dev.deepnarrow.core
 
 import java.util.Locale
 
-/** Clocks when the timed stages began or ended; [foreignNs] is processor time of all other processes. */
-internal class Clocks(val monotonicNs: Long, val bootNs: Long?, val wallMs: Long, val foreignNs: Long?) {
+/**
+ * Clocks when the timed stages began or ended; [foreignNs] is processor time of all other processes, [capsKhz] the clock that each
+ * core may reach.
+ */
+internal class Clocks(val monotonicNs: Long, val bootNs: Long?, val wallMs: Long, val foreignNs: Long?, val capsKhz: List<Int?>) {
     companion object {
-        fun read(clock: Clock, device: DeviceProbe) = Clocks(clock.monotonicNs(), clock.bootNs(), clock.wallMs(), device.foreignCpuNs())
+        fun read(clock: Clock, device: DeviceProbe) =
+            Clocks(clock.monotonicNs(), clock.bootNs(), clock.wallMs(), device.foreignCpuNs(), device.coreCapsKhz())
     }
 }
 
@@ -81,9 +85,14 @@ internal class Concerns(private val record: RunRecord, private val before: Clock
                 warn(ConcernCode.BUSY_MACHINE, "other processes kept ${"%.2f".format(Locale.ROOT, cores)} of ${record.device.cores.size} cores busy during the run")
             }
         }
-        val first = record.environmentBefore?.coreKhz?.filterNotNull()?.maxOrNull() ?: return
-        val last = record.environmentAfter?.coreKhz?.filterNotNull()?.maxOrNull() ?: return
-        if (last < first * MIN_FREQUENCY_SHARE) warn(ConcernCode.FREQUENCY_DROP, "the fastest core ran at $first kHz before and at $last kHz after the run")
+        caps()
+    }
+
+    private fun caps() {
+        val lowered = before.capsKhz.zip(after.capsKhz).mapIndexedNotNull { index, (first, last) ->
+            "core ${record.device.cores.getOrNull(index)?.id ?: index} from $first to $last kHz".takeIf { first != null && last != null && last < first * MIN_FREQUENCY_SHARE }
+        }
+        if (lowered.isNotEmpty()) warn(ConcernCode.FREQUENCY_DROP, "the system lowered the highest clock of ${lowered.joinToString()} during the run")
     }
 
     private fun warn(code: ConcernCode, detail: String) = found.add(Concern(code, Severity.WARNING, detail))

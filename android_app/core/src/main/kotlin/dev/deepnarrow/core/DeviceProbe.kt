@@ -16,8 +16,17 @@ interface DeviceProbe {
     /** Processor time that all processes but this one have used, in nanoseconds, stolen time included. */
     fun foreignCpuNs(): Long?
 
-    /** Starts the peak of resident memory anew, where the system can: the bandwidth probe's buffer is not the model's. */
-    fun resetPeakMemory()
+    /**
+     * The clock that each core may reach now, in kHz: `scaling_max_freq`, which heat lowers. In the order of [Device.cores]. The
+     * current clocks are no measure of heat, because an idle core slows down within milliseconds.
+     */
+    fun coreCapsKhz(): List<Int?>
+
+    /**
+     * Starts the peak of resident memory anew: the bandwidth probe's buffer is not the model's. Whether that worked: a peak that
+     * includes the buffer says nothing about the model, and is recorded as not measured.
+     */
+    fun resetPeakMemory(): Boolean
 }
 
 /** Clocks; a test may replace them. */

@@ -21,6 +21,9 @@ internal class Journal(
     private val startedNs = clock.monotonicNs()
     private var stage = Stage.ENVIRONMENT
 
+    /** Whether the peak of memory began anew after the bandwidth probe; if not, it is no number of the model's. */
+    var peakIsTheModels = false
+
     var record = RunRecord(
         request = request, outcome = Running(Stage.ENVIRONMENT), harness = device.harness(), device = device.device(),
         artifact = null, startedUtc = Instant.ofEpochMilli(clock.wallMs()).toString(), durationNs = null, gateWaitNs = null,
@@ -73,10 +76,12 @@ internal class Journal(
     }
 
     private fun leave() {
-        if (stage >= Stage.LOAD) note { copy(memory = memory + probe.memory(stage)) }
+        if (stage >= Stage.LOAD) note { copy(memory = memory + memoryNow()) }
         store.writeRecord(record)
         progress(1, 1)
     }
+
+    private fun memoryNow(): MemoryPoint = probe.memory(stage).let { if (peakIsTheModels) it else it.copy(highWaterBytes = null) }
 
     private fun fail(kind: FailureKind, message: String, cause: Throwable): Nothing {
         end(Failed(stage, kind, message))

@@ -61,7 +61,7 @@ internal class Measurement(
     private fun sustain(seconds: Int) {
         val decoded = journal.record.decode.last()
         val limitNs = seconds * 1_000_000_000L
-        val room = (limitNs / decoded.forwardNs.min().coerceAtLeast(1) * SUSTAINED_ROOM).toInt() + SPARE_STEPS
+        val room = room(limitNs, decoded.forwardNs.min().coerceAtLeast(1), seconds)
         val startNs = LongArray(room)
         val forwardNs = LongArray(room)
         val thermal = ArrayList<ThermalPoint>()
@@ -72,6 +72,14 @@ internal class Measurement(
         }
         val samples = SustainedSamples(decoded.depth, startNs.copyOf(steps).asList(), forwardNs.copyOf(steps).asList(), thermal)
         journal.note { copy(sustained = samples) }
+    }
+
+    private fun room(limitNs: Long, fastestNs: Long, seconds: Int): Int {
+        val steps = limitNs / fastestNs
+        if (steps > Subject.MAX_STEPS) {
+            throw Refusal(FailureKind.REQUEST, "sustained_s $seconds: $steps steps at $fastestNs ns each; at most ${Subject.MAX_STEPS} are kept")
+        }
+        return (steps * SUSTAINED_ROOM).toInt() + SPARE_STEPS
     }
 
     private companion object {

@@ -8,6 +8,9 @@ import kotlin.concurrent.thread
 
 /** A graph inside a runtime that reads a buffer once per pass. */
 interface GraphReader : AutoCloseable {
+    /** Bytes that one pass reads: the whole buffer, or what of it makes whole rows. */
+    val bytes: Int
+
     /** Throws [RuntimeFailure]. */
     fun pass()
 }
@@ -47,7 +50,7 @@ class MemoryBandwidthProbe(private val memory: ProbeMemorySource, private val gr
             reader.pass()
             passNs[i] = System.nanoTime() - start
         }
-        ProbePasses(ProbeMethod.RUNTIME_GRAPH, numThreads, buffer.capacity().toLong(), passNs.asList())
+        ProbePasses(ProbeMethod.RUNTIME_GRAPH, numThreads, reader.bytes.toLong(), passNs.asList())
     }
 
     private fun sums(buffer: ProbeMemory, numThreads: Int, passes: Int): List<Long> {

@@ -20,11 +20,22 @@ class ProcFiles(private val root: File = File("/")) {
 
     fun currentKhz(cpu: Int): Int? = number("sys/devices/system/cpu/cpu$cpu/cpufreq/scaling_cur_freq")?.toInt()
 
+    /** What the kernel lets the core reach now; heat lowers it. */
+    fun capKhz(cpu: Int): Int? = number("sys/devices/system/cpu/cpu$cpu/cpufreq/scaling_max_freq")?.toInt()
+
     /** Runnable processes over the last minute; apps may not read it on most phones. */
     fun loadAverage(): Double? = text("proc/loadavg")?.substringBefore(' ')?.toDoubleOrNull()
 
     /** A line of `/proc/self/status` such as `VmHWM`, in bytes. */
     fun statusBytes(key: String): Long? = kilobytes(text("proc/self/status"), key)
+
+    /** Lets `VmHWM` begin anew at the present size. False where the kernel has no such file or closes it to this process. */
+    fun startPeakAnew(): Boolean = try {
+        root.resolve("proc/self/clear_refs").writeText("5")
+        true
+    } catch (_: IOException) {
+        false
+    }
 
     /** `MemTotal` and the like of `/proc/meminfo`, in bytes. */
     fun meminfoBytes(key: String): Long? = kilobytes(text("proc/meminfo"), key)

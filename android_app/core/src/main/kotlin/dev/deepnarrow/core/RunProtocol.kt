@@ -37,7 +37,7 @@ class RunProtocol(
     private fun prepare(journal: Journal, folder: File, request: RunRequest): Subject {
         val artifact = Artifact.open(folder)
         journal.note { copy(artifact = artifact.facts()) }
-        val subject = Subject.of(artifact, request, engines, device.usableCores())
+        val subject = Subject.of(artifact, request, engines, Cores(device.usableCores(), journal.record.device))
         Gates(request.gates, device, clock, journal).await()
         return subject
     }
@@ -45,7 +45,7 @@ class RunProtocol(
     private fun probe(journal: Journal, protocol: Protocol) {
         val measured = bandwidth.measure(protocol.numThreads, protocol.probe)
         journal.note { copy(bandwidth = measured) }
-        device.resetPeakMemory()
+        journal.peakIsTheModels = device.resetPeakMemory()
     }
 
     private fun load(journal: Journal, subject: Subject): LlmRuntime {

@@ -1,5 +1,13 @@
 package dev.deepnarrow.core
 
+import java.util.Locale
+
+/** Cores that this process may use, on what the record calls [device]. */
+internal class Cores(val usable: Int, private val device: Device) {
+    /** A machine that plays a phone of eight cores still has only its own. */
+    override fun toString() = "$usable cores" + if (device.kind == DeviceKind.FAKE) "; it only plays ${device.model}" else ""
+}
+
 /** A checked decoder artifact, what is asked of it, and the engine that runs it. */
 internal class Subject private constructor(
     val artifact: Artifact,
@@ -20,7 +28,7 @@ internal class Subject private constructor(
 
     companion object {
         /** Holds the artifact against the engines, and what is asked against artifact and machine. Throws [Refusal]. */
-        fun of(artifact: Artifact, request: RunRequest, engines: List<LlmEngine>, cores: Int): Subject {
+        fun of(artifact: Artifact, request: RunRequest, engines: List<LlmEngine>, cores: Cores): Subject {
             val manifest = artifact.manifest
             if (request.jobId != null && request.jobId != manifest.jobId) {
                 wrongArtifact("${artifact.folder}: job ${manifest.jobId}, but the request is for ${request.jobId}")
@@ -30,9 +38,17 @@ internal class Subject private constructor(
             val shape = manifest.shape as? TransformerShape
             val reference = artifact.reference as? TextReference
             if (shape == null || reference == null) wrongArtifact("${manifest.shapeName} is an MLP; the run protocol is for decoders")
+            checkCaches(shape, manifest.options.maxContext)
             checkReference(reference, shape, manifest.options.maxContext)
             checkRequest(request.protocol, engine, manifest, cores)
             return Subject(artifact, reference, shape.vocabSize, request, engine)
+        }
+
+        /** A buffer of the virtual machine has at most 2^31 - 1 bytes, here float32. */
+        private fun checkCaches(shape: TransformerShape, maxContext: Int) {
+            val elements = shape.numKvHeads.toDouble() * shape.headDim * maxContext
+            if (elements > MAX_FLOATS) wrongArtifact("max_context $maxContext: a cache of one layer would have ${"%.0f".format(Locale.ROOT, elements)} elements; at most $MAX_FLOATS here")
+            if (shape.vocabSize > MAX_FLOATS) wrongArtifact("vocab_size ${shape.vocabSize}: at most $MAX_FLOATS here")
         }
 
         private fun checkReference(reference: TextReference, shape: TransformerShape, maxContext: Int) {
@@ -44,9 +60,9 @@ internal class Subject private constructor(
             }
         }
 
-        private fun checkRequest(protocol: Protocol, engine: LlmEngine, manifest: Manifest, cores: Int) {
+        private fun checkRequest(protocol: Protocol, engine: LlmEngine, manifest: Manifest, cores: Cores) {
             val target = manifest.target.word
-            if (protocol.numThreads > cores) refuse("num_threads ${protocol.numThreads}: this machine has $cores cores")
+            if (protocol.numThreads > cores.usable) refuse("num_threads ${protocol.numThreads}: this machine has $cores")
             if (protocol.positions > manifest.options.maxContext) {
                 refuse("the protocol needs ${protocol.positions} positions; max_context is ${manifest.options.maxContext}")
             }
@@ -56,8 +72,31 @@ internal class Subject private constructor(
             if (protocol.loadMode !in engine.loadModes) {
                 refuse("load_mode ${protocol.loadMode.word}: $target artifacts load with ${engine.loadModes.joinToString { it.word }} here")
             }
-            if (protocol.probe.bufferBytes > Int.MAX_VALUE) refuse("probe.buffer_bytes ${protocol.probe.bufferBytes}: at most ${Int.MAX_VALUE} here")
+            checkSizes(protocol)
         }
+
+        /** What is kept of a run must fit into memory and into a record that can be read again. */
+        private fun checkSizes(protocol: Protocol) {
+            atMost("probe.buffer_bytes", protocol.probe.bufferBytes, Int.MAX_VALUE.toLong())
+            atMost("probe.passes", protocol.probe.passes.toLong(), MAX_PASSES)
+            atMost("prefill_repetitions", protocol.prefillRepetitions.toLong(), MAX_REPETITIONS)
+            atMost("depths times decode_steps", protocol.depths.size.toLong() * protocol.decodeSteps, MAX_STEPS)
+            atMost("the positions of prompt_lengths, depths and decode_steps", protocol.positions, MAX_POSITIONS)
+            protocol.sustainedS?.let { atMost("sustained_s", it.toLong(), MAX_SUSTAINED_S) }
+        }
+
+        private fun atMost(name: String, value: Long, limit: Long) {
+            if (value > limit) refuse("$name $value: at most $limit here")
+        }
+
+        private const val MAX_FLOATS = Int.MAX_VALUE / Float.SIZE_BYTES
+        private const val MAX_PASSES = 10_000L
+        private const val MAX_REPETITIONS = 10_000L
+
+        /** About 30 MiB of the record, of which at most 64 MiB are read. */
+        internal const val MAX_STEPS = 1_000_000L
+        private const val MAX_POSITIONS = 1_000_000L
+        private const val MAX_SUSTAINED_S = 3600L
 
         private fun wrongArtifact(message: String): Nothing = throw Refusal(FailureKind.ARTIFACT, message)
 

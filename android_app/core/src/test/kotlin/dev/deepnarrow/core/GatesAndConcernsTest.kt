@@ -71,7 +71,7 @@ class GatesAndConcernsTest {
             "hot battery" -> healthy.copy(batteryCelsius = 39.0)
             "plugged" -> healthy.copy(plugged = true)
             "low battery" -> healthy.copy(batteryPercent = 24)
-            else -> healthy.copy(coreKhz = listOf(1_500_000, null))
+            else -> healthy.also { run.device.capsKhz = listOf(listOf(2_000_000, null), listOf(1_500_000, null)) }
         }
         run.device.environments = listOf(healthy, after)
         assertConcern(code, severity)

@@ -50,8 +50,17 @@ internal class ScriptedDevice(private val clock: Clock, private val events: Muta
 
     override fun foreignCpuNs() = foreignNs
 
-    override fun resetPeakMemory() {
+    /** Highest clocks in the order they are asked for; the last one stays. */
+    var capsKhz: List<List<Int?>> = listOf(listOf(2_000_000, 2_000_000))
+    private var capsAsked = 0
+
+    override fun coreCapsKhz() = capsKhz[minOf(capsAsked++, capsKhz.size - 1)]
+
+    var canResetPeak = true
+
+    override fun resetPeakMemory(): Boolean {
         events += "reset peak"
+        return canResetPeak
     }
 
     companion object {

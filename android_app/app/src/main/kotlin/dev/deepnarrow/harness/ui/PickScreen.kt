@@ -3,6 +3,7 @@ package dev.deepnarrow.harness.ui
 import android.content.Context
 import android.view.View
 import android.view.ViewGroup.LayoutParams.WRAP_CONTENT
+import android.widget.Button
 import android.widget.CheckBox
 import android.widget.LinearLayout
 import android.widget.RadioButton
@@ -19,6 +20,7 @@ data class Choice(val pairKey: String?, val numThreads: Int, val depths: List<In
  * Everything the pick screen shows.
  *
  * @property unusable folders that look like artifacts and are not, with the reason.
+ * @property busy a run is going on or about to begin.
  * @property concerns what would make a run's numbers doubtful right now.
  */
 class PickState(
@@ -31,6 +33,7 @@ class PickState(
     val decodeSteps: Int,
     val choice: Choice,
     val history: List<RunSummary>,
+    val busy: Boolean = false,
 )
 
 /** What the user does on the pick screen. */
@@ -49,6 +52,7 @@ interface PickActions {
 class PickScreen(private val context: Context, private val state: PickState, private val actions: PickActions) {
     private val kit = Kit(context)
     private var choice = state.choice
+    private val run: Button = kit.button("Run", primary = true) { start() }
 
     val view: View = ScrollView(context).apply {
         isFillViewport = true
@@ -85,7 +89,7 @@ class PickScreen(private val context: Context, private val state: PickState, pri
     }
 
     private fun settings(): View {
-        val run = kit.button("Run", primary = true) { actions.run() }.apply { isEnabled = choice.pairKey != null }
+        run.isEnabled = canRun()
         return kit.card(
             stepper("Threads", choice.numThreads, 1..state.numCores) { change(choice.copy(numThreads = it)) },
             kit.note("Of the runtime and of the bandwidth probe alike. This phone has ${state.numCores} cores; more threads than big cores often cost time."),
@@ -98,11 +102,23 @@ class PickScreen(private val context: Context, private val state: PickState, pri
         )
     }
 
+    private fun canRun(): Boolean = !state.busy && choice.pairKey != null && choice.depths.any(::fits)
+
+    /** A second tap comes before the run's screen does. */
+    private fun start() {
+        run.isEnabled = false
+        actions.run()
+    }
+
+    private fun limit(): Int? = state.pairs.firstOrNull { it.key == choice.pairKey }?.maxContext
+
+    private fun fits(depth: Int): Boolean = limit().let { it == null || depth + state.decodeSteps <= it }
+
     private fun depths(): View {
         val column = kit.column()
-        val limit = state.pairs.firstOrNull { it.key == choice.pairKey }?.maxContext
+        val limit = limit()
         for (depth in DEPTHS) {
-            val fits = limit == null || depth + state.decodeSteps <= limit
+            val fits = fits(depth)
             column.addView(CheckBox(context).apply {
                 text = if (fits) depth.toString() else "$depth (the artifact holds $limit)"
                 setTextColor(if (fits) kit.palette.text else kit.palette.faint)
@@ -155,6 +171,7 @@ class PickScreen(private val context: Context, private val state: PickState, pri
 
     private fun change(next: Choice) {
         choice = next
+        run.isEnabled = canRun()
         actions.choose(next)
     }
 

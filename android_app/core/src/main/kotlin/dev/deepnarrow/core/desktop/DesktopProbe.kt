@@ -10,8 +10,6 @@ import dev.deepnarrow.core.HarnessInfo
 import dev.deepnarrow.core.MemoryPoint
 import dev.deepnarrow.core.ProcFiles
 import dev.deepnarrow.core.Stage
-import java.io.File
-import java.io.IOException
 import java.time.Instant
 import java.time.temporal.ChronoUnit
 
@@ -100,15 +98,13 @@ class DesktopProbe(
     }
 
     /** The probe's buffers are garbage by now, which only a collection returns; Linux starts VmHWM anew when 5 is written there. */
-    override fun resetPeakMemory() {
+    override fun resetPeakMemory(): Boolean {
         System.gc()
         DesktopClock.sleep(CLEANER_MS)
-        try {
-            File("/proc/self/clear_refs").writeText("5")
-        } catch (_: IOException) {
-            // Then the peak includes the probe's buffer, as it does wherever there is no such file.
-        }
+        return proc.startPeakAnew()
     }
+
+    override fun coreCapsKhz(): List<Int?> = if (played == null) cores.map(proc::capKhz) else emptyList()
 
     private fun processor(): String? =
         proc.text("proc/cpuinfo")?.lineSequence()?.firstOrNull { it.startsWith("model name") }?.substringAfter(':')?.trim()

@@ -18,8 +18,9 @@ object OnnxGraphReaderFactory : GraphReaderFactory {
 private class OnnxGraphReader(buffer: ByteBuffer, numThreads: Int) : GraphReader {
     private val environment = OrtEnvironment.getEnvironment()
     private val session: OrtSession = environment.createSession(ReduceSumModel.bytes(), OnnxEngine.sessionOptions(numThreads))
-    private val floats = (buffer.capacity() / Float.SIZE_BYTES).toLong()
-    private val input = OnnxTensor.createTensor(environment, buffer.duplicate().apply { clear() }.order(buffer.order()), longArrayOf(floats), OnnxJavaType.FLOAT)
+    private val columns = buffer.capacity() / Float.SIZE_BYTES / ROWS
+    override val bytes = ROWS * columns * Float.SIZE_BYTES
+    private val input = OnnxTensor.createTensor(environment, front(buffer), longArrayOf(ROWS.toLong(), columns.toLong()), OnnxJavaType.FLOAT)
     private val inputs = mapOf(ReduceSumModel.INPUT to input)
 
     override fun pass() = ort("failed in the bandwidth probe") { session.run(inputs).close() }
@@ -27,5 +28,16 @@ private class OnnxGraphReader(buffer: ByteBuffer, numThreads: Int) : GraphReader
     override fun close() {
         input.close()
         session.close()
+    }
+
+    /** As much of [buffer] as fills whole rows. */
+    private fun front(buffer: ByteBuffer): ByteBuffer = buffer.duplicate().order(buffer.order()).apply {
+        clear()
+        limit(bytes)
+    }
+
+    private companion object {
+        /** More than any phone has cores, and few enough that each row is a long read. */
+        const val ROWS = 64
     }
 }

@@ -3,13 +3,16 @@ package dev.deepnarrow.core.onnx
 import java.io.ByteArrayOutputStream
 
 /**
- * The ONNX file of `y = ReduceSum(x, keepdims=0)` for float32 [n], written field by field. Field numbers are those of
- * `onnx.proto`; a message is a list of (number << 3 | wire type) keys with varints (type 0) or length-prefixed bytes (type 2).
+ * The ONNX file of `y = ReduceSum(x, axes=[1], keepdims=0)` for float32 [m, k], written field by field. ONNX Runtime shares the
+ * rows out among its threads; a sum over everything it leaves to one thread. Field numbers are those of `onnx.proto`; a message
+ * is a list of (number << 3 | wire type) keys with varints (type 0) or length-prefixed bytes (type 2).
  */
 internal object ReduceSumModel {
     const val INPUT = "x"
     private const val OUTPUT = "y"
+    private const val AXES = "axes"
     private const val FLOAT = 1L
+    private const val INT64 = 7L
     private const val INT_ATTRIBUTE = 2L
     private const val IR_VERSION = 8L
     private const val OPSET = 13L
@@ -23,14 +26,21 @@ internal object ReduceSumModel {
     private fun graph() = Message()
         .message(1, node()) // GraphProto.node
         .string(2, "read") // GraphProto.name
-        .message(11, value(INPUT, Message().message(1, Message().string(2, "n")))) // GraphProto.input; Dimension.dim_param
-        .message(12, value(OUTPUT, Message())) // GraphProto.output: a scalar
+        .message(5, axes()) // GraphProto.initializer
+        .message(11, value(INPUT, Message().message(1, dimension("m")).message(1, dimension("k")))) // GraphProto.input
+        .message(12, value(OUTPUT, Message().message(1, dimension("m")))) // GraphProto.output
 
     private fun node() = Message()
-        .string(1, INPUT) // NodeProto.input
+        .string(1, INPUT).string(1, AXES) // NodeProto.input
         .string(2, OUTPUT) // NodeProto.output
         .string(4, "ReduceSum") // NodeProto.op_type
         .message(5, Message().string(1, "keepdims").varint(3, 0).varint(20, INT_ATTRIBUTE)) // AttributeProto: name, i, type
+
+    /** TensorProto: dims, data_type, int64_data, name. */
+    private fun axes() = Message().varint(1, 1).varint(2, INT64).varint(7, 1).string(8, AXES)
+
+    /** Dimension.dim_param. */
+    private fun dimension(name: String) = Message().string(2, name)
 
     /** ValueInfoProto: name, type; TypeProto.tensor_type; Tensor.elem_type, shape. */
     private fun value(name: String, shape: Message) = Message()
