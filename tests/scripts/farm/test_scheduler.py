@@ -4,18 +4,21 @@ import asyncio
 import contextlib
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import pytest
+
+from models.errors import UserError
 from scripts.farm.campaign import Campaign
-from scripts.farm.device import DeviceError, DeviceState
+from scripts.farm.device import DeviceError, DeviceState, Progress
 from scripts.farm.device_queue import Pace
 from scripts.farm.devices_state import DevicesState
 from scripts.farm.events import DeviceEvent, Event, Phase
 from scripts.farm.plan import Subject, plan_device
 from scripts.farm.scheduler import Summary, run_campaign
 from scripts.farm.store import Store
-from scripts.records import Failed, FailureKind, RunRequest, Skipped, Stage, read_finished_record
+from scripts.records import Failed, FailureKind, RunRecord, RunRequest, Skipped, Stage, read_finished_record
 from tests.scripts.farm.doubles import ScriptedPhone, identity
 
 QUICK = Pace(retry_s=0.0, renew_s=60.0)
@@ -113,6 +116,108 @@ def test_three_device_failures_in_a_row_mean_quarantine(
     summary, _ = go(tmp_path, campaign, subjects, again)
     assert again.calls == []
     assert "no space" in summary.stopped["bad"]
+    with contextlib.closing(DevicesState(tmp_path)) as state:
+        state.end_quarantine("bad")
+    assert go(tmp_path, campaign, subjects, again)[0].is_complete
+    assert again.runs[0].run_id.endswith(".a3")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "attempts"),
+    [
+        (ValueError("no JSON"), FailureKind.INTERNAL, 1),
+        (UserError("record.json: too large"), FailureKind.INTERNAL, 1),
+        (BrokenPipeError(32, "broken pipe"), FailureKind.DEVICE, 3),
+    ],
+)
+def test_whatever_happens_to_one_phone_the_others_go_on(
+    error: Exception, kind: FailureKind, attempts: int, tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+) -> None:
+    def script(request: RunRequest) -> None:
+        if request.plan and request.plan.order == 1:
+            raise error
+
+    bad, good = ScriptedPhone(identity("bad"), script), ScriptedPhone(identity("good"))
+    summary, _ = go(tmp_path, campaign, subjects, bad, good)
+    assert len(good.runs) == 7
+    told = [run.run_id for run in bad.runs if run.plan and run.plan.order == 1]
+    assert len(told) == attempts
+    outcome = read_finished_record(tmp_path / "test" / told[0]).outcome
+    assert isinstance(outcome, Failed)
+    assert outcome.failure is kind
+    assert type(error).__name__ in outcome.message
+    assert ("bad" in summary.stopped) == (attempts == 3)
+
+
+def test_a_restore_that_breaks_ends_nothing_but_itself(
+    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+) -> None:
+    class Stubborn(ScriptedPhone):
+        async def restore(self, prior: Mapping[str, str]) -> None:
+            raise OSError("no route to host")
+
+    bad, good = Stubborn(identity("bad")), ScriptedPhone(identity("good"))
+    summary, _ = go(tmp_path, campaign, subjects, bad, good)
+    assert summary.is_complete
+    assert "no route to host" in summary.stopped["bad"]
+    with contextlib.closing(DevicesState(tmp_path)) as state:
+        assert state.changed("bad")
+        assert state.lease("bad") is None
+
+
+def test_an_answer_to_another_request_takes_no_place(
+    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+) -> None:
+    class Forger(ScriptedPhone):
+        async def run(
+            self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+        ) -> RunRecord:
+            record = await super().run(request, staged, on_progress, deadline_s)
+            if len(self.runs) != 2:
+                return record
+            other = request.model_copy(update={"run_id": "cell.r5.a0"})
+            return record.model_copy(update={"request": other})
+
+    forger = Forger(identity())
+    summary, _ = go(tmp_path, campaign, subjects, forger)
+    assert summary.is_complete
+    assert "cell.r5.a0" not in records(tmp_path)
+    outcome = read_finished_record(tmp_path / "test" / forger.runs[1].run_id).outcome
+    assert isinstance(outcome, Failed)
+    assert "cell.r5.a0" in outcome.message
+
+
+def test_a_damaged_folder_costs_one_run(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
+    first = ScriptedPhone(identity())
+    go(tmp_path, campaign, subjects, first)
+    for damaged in (first.runs[2], first.runs[5]):
+        (tmp_path / "test" / damaged.run_id / "record.json").write_text("{")
+    for name in tmp_path.glob("index.sqlite*"):
+        name.unlink()
+    with Store(tmp_path) as store:
+        assert len(store.catch_up("test")) == 2
+    again = ScriptedPhone(identity())
+    assert go(tmp_path, campaign, subjects, again)[0].is_complete
+    assert [run.run_id for run in again.runs] == [
+        first.runs[number].run_id.removesuffix("0") + "1" for number in (2, 5)
+    ]  # fmt: skip
+
+
+def test_what_was_skipped_is_run_when_the_phone_is_cool(
+    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+) -> None:
+    class Heating(ScriptedPhone):
+        async def state(self) -> DeviceState:
+            return DeviceState(battery_celsius=30.0 if len(self.runs) < 3 else 45.0)
+
+    hot = Heating(identity())
+    assert go(tmp_path, campaign, subjects, hot)[0].skipped == 4
+    cool = ScriptedPhone(identity())
+    summary, _ = go(tmp_path, campaign, subjects, cool)
+    assert summary.is_complete
+    assert summary.skipped == 0
+    assert len(cool.runs) == 4
+    assert all(run.run_id.endswith(".a1") for run in cool.runs)
 
 
 def test_nothing_runs_after_a_failed_canary_until_it_is_well(
