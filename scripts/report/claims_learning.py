@@ -1,5 +1,6 @@
 """Findings about learning, from the small trainings of `scripts.training.probe`."""
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ _FITS = (Task.RANDOM_LABELS, Task.SAWTOOTH)
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """The seeds of one arm in one construction."""
+    """The seeds of one arm in one construction; a seed that diverged has an infinite loss, worse than any other."""
 
     variant: Variant
     runs: tuple[TrainingRun, ...]
@@ -28,13 +29,14 @@ class _Side:
 
     @property
     def median(self) -> float:
-        return statistics.median(self.losses) if self.losses else float("inf")
+        return statistics.median(self.losses) if self.losses else math.inf
 
     def __str__(self) -> str:
         lost = f", {self.diverged} of {len(self.runs)} diverged" if self.diverged else ""
-        if not self.losses:
+        if self.diverged == len(self.runs):
             return f"all {len(self.runs)} seeds diverged"
-        return f"{self.median:.4g} [{min(self.losses):.4g}..{max(self.losses):.4g}] ({len(self.runs)} seeds{lost})"
+        median, low, high = map(_shown, (self.median, min(self.losses), max(self.losses)))
+        return f"{median} [{low}..{high}] ({len(self.runs)} seeds{lost})"
 
 
 def training_findings(training: Training | None) -> list[Finding]:
@@ -70,7 +72,7 @@ def expressiveness_findings(training: Training | None) -> list[Finding]:
 def higher(deep: Sequence[float], wide: Sequence[float]) -> bool | None:
     """Whether the deep losses lie above the wide ones: every seed above every seed, medians 2 % apart.
 
-    None with fewer than 3 seeds on a side.
+    A diverged seed counts as an infinite loss. None with fewer than 3 seeds on a side.
     """
     if min(len(deep), len(wide)) < MIN_SEEDS:
         return None
@@ -87,15 +89,11 @@ def _compared(training: Training, task: Task, what: str, deep: _Side, wide: _Sid
     )
     if training.quick:
         return Finding(where=where, text=f"{text} Made with --quick, so it decides nothing.", supports=None)
-    return Finding(where=where, text=text, supports=_worse(deep, wide), factor=where)
+    return Finding(where=where, text=text, supports=higher(deep.losses, wide.losses), factor=where)
 
 
-def _worse(deep: _Side, wide: _Side) -> bool | None:
-    if min(len(deep.runs), len(wide.runs)) < MIN_SEEDS:
-        return None
-    if deep.diverged != wide.diverged:
-        return deep.diverged > wide.diverged
-    return higher(deep.losses, wide.losses)
+def _shown(loss: float) -> str:
+    return "diverged" if math.isinf(loss) else f"{loss:.4g}"
 
 
 def _gradients(deep: _Side) -> str:
@@ -107,7 +105,7 @@ def _side(training: Training, task: Task, arm: Arm, variant: Variant, held_out: 
     runs = training.select(task, arm, variant)
     if not runs:
         return None
-    losses = [run.held_out_loss if held_out else run.train_loss for run in runs if not run.diverged]
+    losses = [math.inf if run.diverged else run.held_out_loss if held_out else run.train_loss for run in runs]
     return _Side(
         variant, tuple(runs), tuple(loss for loss in losses if loss is not None), sum(r.diverged for r in runs)
     )

@@ -1,6 +1,7 @@
 """Findings about size, computed by `models.cost` for the matched pairs; the article's own two are shown only."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from export.quantization import Scheme
 from export.targets.base import ExportSpec, TargetName
@@ -35,11 +36,14 @@ def activation_findings() -> list[Finding]:
 
 
 def parameter_read_findings() -> list[Finding]:
-    """Weight bytes of one token."""
-    return [
-        _bytes(pair, f"weights read, {_stored(pair.deep)}", *(weight_bytes_read(s, _storage(s)) for s in _arms(pair)))
-        for pair in compared_pairs().values()
-    ]
+    """Weight bytes of one token. Where totals are matched, equal reads follow from it; nothing else is shown."""
+    found: list[Finding] = []
+    for pair in compared_pairs().values():
+        reads = (weight_bytes_read(shape, _storage(shape)) for shape in _arms(pair))
+        finding = _bytes(pair, f"weights read, {_stored(pair.deep)}", *reads)
+        follows = " The pair is matched on total parameters, so this follows from the matching." if pair.matched else ""
+        found.append(replace(finding, text=f"{finding.text}{follows}"))
+    return found
 
 
 def bandwidth_findings() -> list[Finding]:

@@ -18,11 +18,16 @@ from scripts.report.claims_timings import (
     Work,
     all_timings,
     article_timings,
+    decided,
     supports_faster,
 )
 from scripts.report.claims_types import Finding
 
 _P50 = MetricName.DECODE_P50_MS
+# Rows in one call from which arithmetic is plausibly the limit. A call of n rows computes 2 n operations with each
+# weight it reads: with 32 rows 16 operations a byte in float32, 128 in int4. Processors of phones and desktops do
+# 5 to 15 in the time in which a byte comes from memory (160 Gflop/s at 30 GB/s: 5).
+MIN_ROWS = 32
 
 
 def latency_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
@@ -40,16 +45,24 @@ def example_findings(article: SeedArticle | None) -> list[Finding]:
 
 
 def matmul_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
-    """Prompts and batches: deep not slower although its products are smaller."""
+    """Prompts and batches: deep shown not to be slower although its products are smaller."""
     found: list[Finding] = []
     for each in all_timings(records, article, Work.MANY):
         if each.matched:
             sizes = " against ".join(_largest_product(shape) for shape in each.shapes)
-            finding = _decided(
-                each, None if each.verdict.word is Word.NOT_ENOUGH else each.verdict.word is not Word.SLOWER
-            )
-            found.append(replace(finding, text=f"{finding.text} Largest product of a layer: {sizes}."))
+            few = f" {each.rows} rows a call may still be bound by memory, so it decides nothing."
+            text = f"{each.sentence} Largest product of a layer: {sizes}.{few * (each.rows < MIN_ROWS)}"
+            found.append(Finding(where=each.where, text=text, supports=_not_slower(each)))
     return found
+
+
+def _not_slower(timing: Timing) -> bool | None:
+    """Non-inferiority: the whole interval lies below 1 + floor. A wide interval that holds 1 shows nothing."""
+    if timing.rows < MIN_ROWS or not decided(timing.verdict):
+        return None
+    if timing.verdict.word is Word.SLOWER:
+        return False
+    return True if timing.verdict.high <= 1 + timing.floor else None
 
 
 def cache_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
@@ -60,7 +73,7 @@ def cache_findings(records: Sequence[RunRecord], article: SeedArticle | None) ->
         if speed is not None:
             text = (
                 f"{each.where}: the deep arm moves {speed.ratio:.2f} [{speed.low:.2f}..{speed.high:.2f}] times as many "
-                f"bytes per second as the wide one{'' if each.matched else ', of another total'}."
+                f"bytes per second as the wide one{'' if each.matched else ', of another total'}.{each.caveat}"
             )
             found.append(
                 Finding(where=each.where, text=text, supports=supports_faster(speed) if each.matched else None)
@@ -81,15 +94,13 @@ def parallelism_findings(records: Sequence[RunRecord], article: SeedArticle | No
 
 
 def hardware_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
-    """The gap on one device against the gap on another, everything else equal."""
+    """The winner on one device against the winner on another, everything else equal; and how far their gaps differ."""
     timings = [each for each in all_timings(records, article, Work.SINGLE) if each.matched]
     found: list[Finding] = []
     for group in _grouped(timings, lambda t: (t.pair, t.runtime, t.at)):
         for a, b in combinations(group, 2):
             if a.device != b.device and (a.threads == b.threads or None in (a.threads, b.threads)):
-                where = f"{a.pair}, {a.runtime}, {a.at}: {a.device} and {b.device}"
-                text = f"{where}: deep / wide {_interval(a)} and {_interval(b)}."
-                found.append(Finding(where=where, text=text, supports=_differ(a, b)))
+                found += _two_devices(a, b)
     return found
 
 
@@ -103,7 +114,7 @@ def quantisation_findings(records: Sequence[RunRecord]) -> list[Finding]:
         if cell.key.subject.arm is Arm.DEEP and cell.key.setup.scheme is not Scheme.FP32 and _but_scheme(cell) in floats
         for depth in cell.key.setup.protocol.depths
     ]
-    verdicts = adjust([compare(each.cell.values(_P50, each.at), each.full.values(_P50, each.at)) for each in tested])
+    verdicts = _by_setup(tested)
     gaps = {(t.setup, t.pair, t.at): t for t in all_timings(records, None, Work.SINGLE)}
     return [_quantised(each, verdict, gaps) for each, verdict in zip(tested, verdicts, strict=True)]
 
@@ -115,6 +126,18 @@ class _Quantised:
     cell: Cell
     full: Cell
     at: int
+
+
+def _by_setup(tested: Sequence[_Quantised]) -> list[Verdict]:
+    """Corrected inside a setup, as verdicts of pairs are: more phones must not ask for more runs on each."""
+    found = [compare(each.cell.values(_P50, each.at), each.full.values(_P50, each.at)) for each in tested]
+    families: dict[Setup, list[int]] = {}
+    for index, each in enumerate(tested):
+        families.setdefault(each.cell.key.setup, []).append(index)
+    for indices in families.values():
+        for index, verdict in zip(indices, adjust([found[i] for i in indices]), strict=True):
+            found[index] = verdict
+    return found
 
 
 def _quantised(each: _Quantised, verdict: Verdict, gaps: Mapping[tuple[Setup | None, str, str], Timing]) -> Finding:
@@ -152,18 +175,31 @@ def _scaling(one: Timing, most: Timing) -> Finding:
     gained = [one.deep_ms / most.deep_ms, one.wide_ms / most.wide_ms]
     text = (
         f"{most.where}: from 1 thread to {most.threads} the deep arm becomes {gained[0]:.2f} times as fast, the wide "
-        f"one {gained[1]:.2f}; deep / wide goes from {_interval(one)} to {_interval(most)}."
+        f"one {gained[1]:.2f}; deep / wide goes from {_interval(one)} to {_interval(most)}.{most.caveat}"
     )
-    undecided = Word.NOT_ENOUGH in (one.verdict.word, most.verdict.word)
+    undecided = not (decided(one.verdict) and decided(most.verdict))
     # A gap that narrows only because threads slow the wide arm down is no parallelism of the deep one.
     narrows = most.verdict.high < one.verdict.low and gained[0] > 1
     return Finding(where=most.where, text=text, supports=None if undecided else narrows)
 
 
-def _differ(a: Timing, b: Timing) -> bool | None:
-    if Word.NOT_ENOUGH in (a.verdict.word, b.verdict.word):
-        return None
-    return a.verdict.high < b.verdict.low or b.verdict.high < a.verdict.low
+def _two_devices(a: Timing, b: Timing) -> list[Finding]:
+    """Whether the winner changes, which decides; and whether the size of the gap does, which is another question."""
+    where = f"{a.pair}, {a.runtime}, {a.at}: {a.device} and {b.device}"
+    both = f"deep / wide {_interval(a)} and {_interval(b)}"
+    named = [each.verdict.names_winner for each in (a, b)]
+    opposite = a.verdict.word is not b.verdict.word
+    words = ("opposite winners" if opposite else f"the deep arm is {a.verdict.word} on both") if all(named) else (
+        "no winner on at least one of them, so it decides nothing")  # fmt: skip
+    found = [
+        Finding(where=where, text=f"{where}: {both}: {words}.{a.caveat}", supports=opposite if all(named) else None)
+    ]
+    ratios = [each.verdict.ratio for each in (a, b)]
+    apart = a.verdict.high < b.verdict.low or b.verdict.high < a.verdict.low
+    if decided(a.verdict) and decided(b.verdict) and apart and max(ratios) >= (1 + a.floor) * min(ratios):
+        text = f"{where}: how much slower differs, {both}, intervals apart; it says nothing about which is faster."
+        found.append(Finding(where=where, text=f"{text}{a.caveat}", supports=None))
+    return found
 
 
 def _interval(timing: Timing) -> str:

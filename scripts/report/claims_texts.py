@@ -40,14 +40,16 @@ TEXTS: Mapping[Claim, ClaimText] = MappingProxyType({
     ),
     Claim.SMALLER_MATMULS: ClaimText(
         "Smaller matrix products suit small devices better.",
-        "Where arithmetic and not memory is the limit (a prompt, or a batch of 128 rows), the deep arm of a matched "
-        "pair, whose products are smaller, is not slower than the wide one.",
+        "Where arithmetic and not memory is plausibly the limit (a prompt or a batch, 32 rows or more in one call), "
+        "the deep arm of a matched pair, whose products are smaller, is shown not to be slower: the whole interval of "
+        "deep time / wide time lies below 1 plus the floor. A verdict `slower` counts against; else undecided.",
         f"{_SEED}; {_FARM}",
     ),
     Claim.CACHE: ClaimText(
         "Deep-narrow networks use caches better.",
-        "In a matched pair, one token or row at a time, the deep arm moves its bytes faster: achieved bytes per second "
-        "are higher than the wide arm's.",
+        "No cache is measured. In a matched pair, one token or row at a time, the deep arm moves its bytes faster: "
+        "achieved bytes per second are higher than the wide arm's. As the arms read the same bytes, this is the row on "
+        "latency in other units and not independent of it.",
         f"{_SEED}; {_FARM}",
     ),
     Claim.ACTIVATIONS: ClaimText(
@@ -58,20 +60,22 @@ TEXTS: Mapping[Claim, ClaimText] = MappingProxyType({
     ),
     Claim.PARAMETER_READS: ClaimText(
         "Deep-narrow networks read fewer parameters.",
-        "In a matched pair one token of the deep arm reads fewer weight bytes, by more than 0.5 %.",
+        "In a matched pair one token of the deep arm reads fewer weight bytes, by more than 0.5 %. With equal total "
+        "parameters it cannot: the answer follows from the matching and would be another under another budget.",
         "nothing to run, it is computed",
     ),
     Claim.BANDWIDTH: ClaimText(
         "Deep-narrow networks need less memory bandwidth.",
-        "In a matched pair one token of the deep arm reads fewer bytes, weights and KV cache together, by more than "
-        "0.5 %.",
+        "Counted as bytes per token, not per second: in a matched pair one token of the deep arm reads fewer bytes, "
+        "weights and KV cache together, by more than 0.5 %. Bytes per second follow from it and from latency.",
         "nothing to run, it is computed",
     ),
     Claim.TRAINING: ClaimText(
         "Deep-narrow networks are harder to train.",
         "In a matched pair, same data, same number of updates and each arm's best learning rate of a grid, every seed "
-        "of the deep arm ends with a higher training loss than every seed of the wide arm, by 2 % in the median, or "
-        "more seeds of it diverge. Wherever only some constructions show it, the answer is that it depends on them.",
+        "of the deep arm ends with a higher training loss than every seed of the wide arm, by 2 % in the median; a "
+        "seed that diverged ranks above all others. Where only some constructions show it, the "
+        "answer is that it depends on them.",
         _TRAIN,
     ),
     Claim.EXPRESSIVENESS: ClaimText(
@@ -83,8 +87,9 @@ TEXTS: Mapping[Claim, ClaimText] = MappingProxyType({
     ),
     Claim.HARDWARE: ClaimText(
         "Which shape is faster depends on the hardware.",
-        "The ratio deep time / wide time of one matched pair in one runtime, scheme and thread setting differs between "
-        "two devices: their 95 % intervals do not overlap.",
+        "The verdicts on one matched pair in one runtime, scheme and thread setting name opposite winners on two "
+        "devices. The same winner on both counts against; no winner on one of them decides nothing. That a gap is "
+        "larger on one device than on another is shown beside it and is no support.",
         f"{_FARM}, on at least two devices",
     ),
     Claim.EXAMPLE: ClaimText(

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from models.cost import parameter_counts
-from models.pair import TOLERANCE, Arm
+from models.pair import TOLERANCE
 from models.shape import Shape, describe
 from scripts.analysis.cells import Setup
 from scripts.analysis.metrics import METRICS, MetricName
 from scripts.analysis.pair_verdicts import PairVerdict, pair_verdicts
-from scripts.analysis.verdict import Verdict, Word, adjust, compare
-from scripts.host.seed_article.record import Comparison, Engine, SeedArticle
+from scripts.analysis.verdict import Verdict, Word
+from scripts.host.seed_article.record import Engine, SeedArticle
+from scripts.host.seed_article.verdicts import TIME, ArticleVerdict, article_verdicts
 from scripts.records import DeviceKind, RunRecord
 
 _MS_PER_NS = 1e-6
@@ -39,6 +40,8 @@ class Timing:
         verdict: of the deep arm; its ratio is deep time / wide time.
         throughput: the same for bytes per second; None for many tokens or rows.
         setup: of run records; None for the seed article's file.
+        rows: tokens or rows that one call of the runtime computes together.
+        floor: smallest relative difference of the times that a verdict may name.
     """
 
     pair: str
@@ -54,6 +57,13 @@ class Timing:
     verdict: Verdict
     throughput: Verdict | None
     setup: Setup | None
+    rows: int
+    floor: float
+
+    @property
+    def caveat(self) -> str:
+        """What every finding about it must tell: a record is a fresh process, a repeat in the article's file is not."""
+        return "" if self.setup else " Its repeats are inside one process."
 
     @property
     def where(self) -> str:
@@ -68,13 +78,18 @@ class Timing:
         word = f"deep is {v.word}" if v.names_winner else v.word
         return (
             f"{self.where}: {describe(deep)} takes {self.deep_ms:.3g} ms, {describe(wide)} {self.wide_ms:.3g} ms, "
-            f"deep / wide {v.ratio:.2f} [{v.low:.2f}..{v.high:.2f}], {v.n_a} and {v.n_b} runs: {word}."
+            f"deep / wide {v.ratio:.2f} [{v.low:.2f}..{v.high:.2f}], {v.n_a} and {v.n_b} runs: {word}.{self.caveat}"
         )
 
 
 def supports_faster(verdict: Verdict) -> bool | None:
     """Whether a verdict shows the deep arm ahead; None where there were not enough runs to say."""
-    return None if verdict.word is Word.NOT_ENOUGH else verdict.word is Word.FASTER
+    return None if not decided(verdict) else verdict.word is Word.FASTER
+
+
+def decided(verdict: Verdict) -> bool:
+    """Whether its runs could have named a winner."""
+    return verdict.word not in (Word.NOT_ENOUGH, Word.UNDECIDED)
 
 
 def record_timings(records: Sequence[RunRecord], work: Work) -> list[Timing]:
@@ -88,13 +103,13 @@ def record_timings(records: Sequence[RunRecord], work: Work) -> list[Timing]:
 
 
 def article_timings(article: SeedArticle | None, work: Work) -> list[Timing]:
-    """Of the seed article's pairs; all its comparisons on one device are one family for Holm's correction."""
+    """Of the seed article's pairs, with the verdicts that its own command prints."""
     if article is None:
         return []
-    chosen = [each for each in article.comparisons if (each.batch == 1) == (work is Work.SINGLE)]
-    devices = dict.fromkeys(each.device for each in chosen)
     return [
-        timing for device in devices for timing in _family(article, [c for c in chosen if c.device == device], work)
+        _from_article(article, each, work)
+        for each in article_verdicts(article)
+        if (each.comparison.batch == 1) == (work is Work.SINGLE)
     ]
 
 
@@ -103,34 +118,20 @@ def all_timings(records: Sequence[RunRecord], article: SeedArticle | None, work:
     return [*record_timings(records, work), *article_timings(article, work)]
 
 
-def _family(article: SeedArticle, chosen: Sequence[Comparison], work: Work) -> list[Timing]:
-    p50, moved = METRICS[MetricName.DECODE_P50_MS], METRICS[MetricName.ACHIEVED_GB_PER_S]
-    times = adjust([compare(each.deep_ns, each.wide_ns, p50, paired=True) for each in chosen], p50)
-    speeds = adjust([compare(*_speeds(article, each), moved, paired=True) for each in chosen], moved)
-    return [
-        Timing(
-            pair=each.pair, matched=article.pair(each.pair).matched, work=work,
-            device=_named(each.device, DeviceKind.HOST),
-            runtime=_engine(each.engine), threads=each.threads, at=f"batch {each.batch}",
-            shapes=(article.pair(each.pair).deep.shape, article.pair(each.pair).wide.shape),
-            deep_ms=statistics.median(each.deep_ns) * _MS_PER_NS, wide_ms=statistics.median(each.wide_ns) * _MS_PER_NS,
-            verdict=time, throughput=speed if work is Work.SINGLE else None, setup=None,
-        )
-        for each, time, speed in zip(chosen, times, speeds, strict=True)
-    ]  # fmt: skip
+def _from_article(article: SeedArticle, found: ArticleVerdict, work: Work) -> Timing:
+    each, pair = found.comparison, article.pair(found.comparison.pair)
+    return Timing(
+        pair=each.pair, matched=pair.matched, work=work, device=_named(each.device, DeviceKind.HOST),
+        runtime=_engine(each.engine), threads=each.threads, at=f"batch {each.batch}",
+        shapes=(pair.deep.shape, pair.wide.shape),
+        deep_ms=statistics.median(each.deep_ns) * _MS_PER_NS, wide_ms=statistics.median(each.wide_ns) * _MS_PER_NS,
+        verdict=found.time, throughput=found.throughput if work is Work.SINGLE else None, setup=None,
+        rows=each.batch, floor=TIME.floor,
+    )  # fmt: skip
 
 
 def _engine(engine: Engine) -> str:
     return "eager PyTorch fp32" if engine is Engine.EAGER else f"{engine} fp32"
-
-
-def _speeds(article: SeedArticle, comparison: Comparison) -> tuple[list[float], list[float]]:
-    """Bytes per nanosecond of each run, deep and wide."""
-    pair = article.pair(comparison.pair)
-    deep, wide = (
-        [pair.arm(arm).weight_bytes / ns for ns in comparison.runs(arm)] for arm in (Arm.DEEP, Arm.WIDE)
-    )  # fmt: skip
-    return deep, wide
 
 
 def _from_records(row: PairVerdict, work: Work, metric: MetricName, throughput: Verdict | None) -> Timing | None:
@@ -143,8 +144,8 @@ def _from_records(row: PairVerdict, work: Work, metric: MetricName, throughput: 
         device=_named(setup.device.id, setup.device.kind),
         runtime=f"{setup.target} {setup.scheme}", threads=setup.protocol.num_threads,
         at=f"{'context' if work is Work.SINGLE else 'prompt'} {row.at}", shapes=(row.deep.shape, row.wide.shape),
-        deep_ms=deep, wide_ms=wide, verdict=row.verdict, throughput=throughput,
-        setup=setup,
+        deep_ms=deep, wide_ms=wide, verdict=row.verdict, throughput=throughput, setup=setup,
+        rows=1 if work is Work.SINGLE else min(row.at or 1, setup.protocol.prefill_chunk), floor=METRICS[metric].floor,
     )  # fmt: skip
 
 

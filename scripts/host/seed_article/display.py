@@ -5,10 +5,10 @@ from rich.table import Table
 
 from models.pair import Arm
 from models.shape import describe
-from scripts.analysis.metrics import METRICS, MetricName
-from scripts.analysis.verdict import Verdict, adjust, compare
+from scripts.analysis.verdict import Verdict
 from scripts.bench.spread import spread
 from scripts.host.seed_article.record import Comparison, PairFacts, SeedArticle
+from scripts.host.seed_article.verdicts import article_verdicts
 
 _WIDTH = 160
 _MB = 1e6
@@ -27,7 +27,7 @@ def print_article(article: SeedArticle) -> None:
         "\nms: median [least..most] of the runs' medians. deep/wide: ratio of times with its 95 % interval.\n"
         "bytes: the ratio that weight bytes alone predict. rest: time ratio / bytes ratio, what size leaves\n"
         "unexplained; 1 means that size explains it all. Batch 1 is what a phone computes for a token, 128 a chunk of "
-        "a prompt.",
+        "a prompt. All runs are inside one process: they do not show what a fresh one would differ by.",
         markup=False, highlight=False,
     )  # fmt: skip
 
@@ -54,14 +54,9 @@ def _times(article: SeedArticle) -> Table:
     table = _table(
         "pair", "engine", ">threads", ">batch", ">deep ms", ">wide ms", ">deep/wide", ">bytes", ">rest", "deep is"
     )
-    for comparison, verdict in zip(article.comparisons, _verdicts(article), strict=True):
-        table.add_row(*_row(article.pair(comparison.pair), comparison, verdict))
+    for each in article_verdicts(article):
+        table.add_row(*_row(article.pair(each.comparison.pair), each.comparison, each.time))
     return table
-
-
-def _verdicts(article: SeedArticle) -> list[Verdict]:
-    metric = METRICS[MetricName.DECODE_P50_MS]
-    return adjust([compare(each.deep_ns, each.wide_ns, metric, paired=True) for each in article.comparisons], metric)
 
 
 def _row(pair: PairFacts, each: Comparison, verdict: Verdict) -> list[str]:
