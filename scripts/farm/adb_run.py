@@ -15,7 +15,8 @@ from scripts.farm.adb_link import AdbLink, first_error
 from scripts.farm.adb_server import device_error
 from scripts.farm.adb_staging import Staged
 from scripts.farm.device import DeviceError, Progress
-from scripts.farm.outcomes import empty_record, ended_by_farm
+from scripts.farm.lines import read_line
+from scripts.farm.outcomes import empty_record, last_words
 from scripts.records import (
     DONE_FILE,
     RECORD_FILE,
@@ -28,7 +29,6 @@ from scripts.records import (
     Stage,
     artifact_facts,
     read_finished_record,
-    read_record,
 )
 
 PACKAGE = "dev.deepnarrow.harness"
@@ -37,13 +37,22 @@ SILENCE_S = 300.0
 MAX_EVIDENCE_CHARS = 16 << 10
 _STOP_S = 10.0
 _POLL_S = 0.5
+# Month-day, time, process, thread, level, tag and text.
+_LOG_LINE = re.compile(r"\d\d-\d\d [\d:.]+ +(\d+) +\d+ [A-Z] ")
 _LOW_MEMORY = re.compile(r"reason=3 \(LOW_MEMORY\)")
 
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """Crashes that were known before the run."""
+    """What was known before the run.
 
+    Attributes:
+        now_s: the phone's clock, in whole seconds since 1970.
+        crash_log: what was logged in this second already.
+        exit_info: the newest end of the harness.
+    """
+
+    now_s: str
     crash_log: str
     exit_info: str
 
@@ -104,7 +113,7 @@ class AdbRun:
     async def _line(self, lines: asyncio.StreamReader, deadline: float, deadline_s: float) -> bytes:
         left = deadline - asyncio.get_running_loop().time()
         try:
-            return await asyncio.wait_for(lines.readline(), min(left, self._silence_s))
+            return await asyncio.wait_for(read_line(lines), min(left, self._silence_s))
         except TimeoutError:
             is_late = left <= self._silence_s
             what = f"not done after {deadline_s:.0f} s" if is_late else f"no progress for {self._silence_s:.0f} s"
@@ -170,25 +179,42 @@ class AdbRun:
 
     async def _last_words(self, failure: FailureKind, message: str, past: _Past, output: str) -> RunRecord:
         """The last record of a harness that is gone, with what Android knows of its end."""
-        now = await self._past()
-        exit_info = now.exit_info if now.exit_info != past.exit_info else ""
+        newest = await self._exit_info()
+        exit_info = newest if newest != past.exit_info else ""
         if failure is FailureKind.CRASHED and _LOW_MEMORY.search(exit_info):
             failure, message = FailureKind.OUT_OF_MEMORY, f"Android ended it to free memory; {message}"
-        crash_log = now.crash_log.removeprefix(past.crash_log)
-        evidence = Evidence(exit_info=exit_info or None, crash_log=crash_log.strip() or None, output=output or None)
+        crash_log = await self._crash_log(past)
+        evidence = Evidence(exit_info=exit_info or None, crash_log=crash_log or None, output=output or None)
+        empty = self._empty(Failed(stage=Stage.ENVIRONMENT, failure=failure, message=message))
         data = await self._link.read(f"{self._folder}/{RECORD_FILE}")
-        if data is None:
-            outcome = Failed(stage=Stage.ENVIRONMENT, failure=failure, message=message)
-            return self._empty(outcome).model_copy(update={"evidence": evidence})
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / RECORD_FILE
-            path.write_bytes(data)
-            return ended_by_farm(read_record(path), failure, message, evidence)
+            if data is not None:
+                path.write_bytes(data)
+            return last_words(path, empty, evidence)
 
     async def _past(self) -> _Past:
-        crash_log = (await self._link.shell("logcat -b crash -d -t 400")).out
+        now_s = (await self._link.must("date +%s")).strip()
+        return _Past(now_s, await self._crashes_since(now_s), await self._exit_info())
+
+    async def _exit_info(self) -> str:
         exits = (await self._link.shell(f"dumpsys activity exit-info {PACKAGE}")).out
-        return _Past(crash_log[-MAX_EVIDENCE_CHARS:], newest_exit(exits)[:MAX_EVIDENCE_CHARS])
+        return newest_exit(exits)[:MAX_EVIDENCE_CHARS]
+
+    async def _crash_log(self, past: _Past) -> str:
+        """Of this run: since it began by the phone's clock, and of processes whose lines name the harness."""
+        log = (await self._crashes_since(past.now_s)).removeprefix(past.crash_log)
+        return crashes_of(PACKAGE, log)[-MAX_EVIDENCE_CHARS:]
+
+    async def _crashes_since(self, time_s: str) -> str:
+        return (await self._link.shell(f"logcat -b crash -v threadtime -d -T {time_s}.000")).out
+
+
+def crashes_of(package: str, log: str) -> str:
+    """The lines of a crash log, in logcat's format `threadtime`, by processes that name the package."""
+    lines = [(match.group(1), line) for line in log.splitlines() if (match := _LOG_LINE.match(line))]
+    named = {pid for pid, line in lines if package in line}
+    return "\n".join(line for pid, line in lines if pid in named)
 
 
 def newest_exit(text: str) -> str:

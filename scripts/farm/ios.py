@@ -25,10 +25,12 @@ from scripts.farm.host_device import parse_progress
 from scripts.farm.ios_devicectl import find_devicectl
 from scripts.farm.ios_go import find_go_ios
 from scripts.farm.ios_programs import BUNDLE_ID, IosProgram, Iphone, end, start
-from scripts.farm.outcomes import empty_record, ended_by_farm
+from scripts.farm.lines import read_line
+from scripts.farm.outcomes import empty_record, last_words
 from scripts.records import (
     DONE_FILE,
     RECORD_FILE,
+    ArtifactFacts,
     DeviceKind,
     Evidence,
     Failed,
@@ -38,7 +40,6 @@ from scripts.records import (
     Stage,
     artifact_facts,
     read_finished_record,
-    read_record,
 )
 from scripts.records import Device as DeviceFacts
 
@@ -102,7 +103,15 @@ class IosDevice:
     async def run(
         self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
-        """See the protocol. The app removes an unfinished folder of the same run id itself."""
+        """See the protocol. `staged` is what `stage` of this object has returned.
+
+        Raises:
+            DeviceError: besides the device's own, it is not.
+        """
+        if (known := self._staged.get(staged)) is None:
+            raise DeviceError(f"{staged} was not staged by this process", hint="run the same command again")
+        facts = artifact_facts(*known)
+        await self._remove_old(f"{_DOCUMENTS}/runs/{request.run_id}")
         request_file = f"requests/{request.run_id}.json"
         await self._write(request.model_dump_json(by_alias=True), f"{_DOCUMENTS}/{request_file}")
         environment = {"DEEPNARROW_REQUEST": request_file, "DEEPNARROW_ARTIFACT": staged}
@@ -113,13 +122,21 @@ class IosDevice:
         except TimeoutError:
             await self._program.terminate(self._udid)
             message = f"not done after {deadline_s:.0f} s; killed"
-            return await self._result(request, staged, FailureKind.HUNG, message, lines)
+            return await self._result(request, facts, FailureKind.HUNG, message, lines)
         message = f"the app ended (exit code {code} of its launcher) before its record was finished"
-        return await self._result(request, staged, FailureKind.CRASHED, message, lines)
+        return await self._result(request, facts, FailureKind.CRASHED, message, lines)
 
     async def abort(self, run_id: str) -> None:
         """End the app."""
         await self._program.terminate(self._udid)
+
+    async def _remove_old(self, folder: str) -> None:
+        """Remove what an earlier attempt left, and see that it is gone: an old record is no new measurement."""
+        await self._program.empty_folder(self._udid, folder)
+        for name in (RECORD_FILE, DONE_FILE):
+            if await self._read(f"{folder}/{name}") is not None:
+                hint = f"delete the app {BUNDLE_ID} on the phone; it is installed again"
+                raise DeviceError(f"{folder}/{name} of an earlier attempt could not be removed", hint=hint)
 
     async def _launch(
         self, environment: Mapping[str, str], on_progress: Callable[[Progress], None], lines: deque[str]
@@ -130,7 +147,7 @@ class IosDevice:
         is_over = False
         try:
             errors = asyncio.create_task(process.stderr.read())
-            while line := await process.stdout.readline():
+            while line := await read_line(process.stdout):
                 if progress := parse_progress(line):
                     on_progress(progress)
                 else:
@@ -147,25 +164,22 @@ class IosDevice:
             await end(process)
 
     async def _result(
-        self, request: RunRequest, staged: str, failure: FailureKind, message: str, lines: deque[str]
+        self, request: RunRequest, facts: ArtifactFacts, failure: FailureKind, message: str, lines: deque[str]
     ) -> RunRecord:
         """The finished record, or what the end of the app means."""
         evidence = Evidence(exit_info=None, crash_log=None, output="\n".join(lines) or None)
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             source = f"{_DOCUMENTS}/runs/{request.run_id}"
-            has_record = await self._program.pull_file(self._udid, f"{source}/{RECORD_FILE}", folder / RECORD_FILE)
+            await self._program.pull_file(self._udid, f"{source}/{RECORD_FILE}", folder / RECORD_FILE)
             if await self._program.pull_file(self._udid, f"{source}/{DONE_FILE}", folder / DONE_FILE):
                 try:
                     return read_finished_record(folder)
                 except UserError as error:
                     raise DeviceError(f"damaged record: {error}", FailureKind.STORAGE) from error
-            if has_record:
-                return ended_by_farm(read_record(folder / RECORD_FILE), failure, message, evidence)
-        manifest, digest = self._staged[staged]
-        outcome = Failed(stage=Stage.ENVIRONMENT, failure=failure, message=message)
-        record = empty_record(request, outcome, self._identity.facts, artifact_facts(manifest, digest))
-        return record.model_copy(update={"evidence": evidence})
+            outcome = Failed(stage=Stage.ENVIRONMENT, failure=failure, message=message)
+            empty = empty_record(request, outcome, self._identity.facts, facts)
+            return last_words(folder / RECORD_FILE, empty, evidence)
 
     async def _read(self, path: str) -> bytes | None:
         with tempfile.TemporaryDirectory() as name:

@@ -16,7 +16,7 @@ from scripts.farm.adb import AdbDevice, AdbDiscovery
 from scripts.farm.adb_server import HOME_VARIABLE, PORT_VARIABLE, AdbServer, own_server
 from scripts.farm.device import DiscoveryOptions
 from scripts.records import GateLimits, Protocol, RunRequest
-from scripts.testing.fake_phone import FakePhone
+from scripts.testing.fake_phone import STORAGE_BYTES, FakePhone
 from scripts.testing.faults import parse_faults
 from scripts.testing.phone_instrument import Harness, java_harness
 
@@ -91,10 +91,14 @@ def make_phone(tmp_path: Path) -> Iterator[MakePhone]:
     """Phones that are switched on; without a harness they can do everything but run."""
     phones: list[FakePhone] = []
 
-    def make(*faults: str, harness: Harness | None = None, **options: int) -> FakePhone:
+    def make(*faults: str, harness: Harness | None = None, storage_bytes: int = STORAGE_BYTES) -> FakePhone:
         name = f"FAKE{len(phones)}"
         phone = FakePhone(
-            tmp_path / "phones" / name, name, harness or Harness(("false",)), faults=parse_faults(faults), **options
+            tmp_path / "phones" / name,
+            name,
+            harness or Harness(("false",)),
+            faults=parse_faults(faults),
+            storage_bytes=storage_bytes,
         )
         phones.append(phone)
         phone.start()

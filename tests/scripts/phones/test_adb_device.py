@@ -14,7 +14,7 @@ from scripts.farm.adb_link import AdbLink
 from scripts.farm.adb_server import AdbOutput, AdbServer
 from scripts.farm.adb_staging import STAGING_ROOT
 from scripts.farm.adb_state import parse_state
-from scripts.farm.device import DeviceError, DiscoveryOptions, Problem
+from scripts.farm.device import DeviceError, DiscoveryOptions, Problem, Remember
 from scripts.farm.gate import await_gate
 from scripts.records import DeviceKind, FailureKind, GateLimits
 from scripts.testing.fake_phone import ANDROID_S, OFFLINE_S
@@ -177,18 +177,27 @@ def test_a_full_phone_is_told(make_phone: MakePhone, connected: Connected, artif
     assert told.value.failure is FailureKind.STORAGE
 
 
+def first_of(remembered: dict[str, str]) -> Remember:
+    """Keeps the first value of each setting, as the farm does."""
+
+    def remember(setting: str, prior: str) -> None:
+        remembered.setdefault(setting, prior)
+
+    return remember
+
+
 def test_settings_are_changed_remembered_and_put_back(make_phone: MakePhone, connected: Connected) -> None:
     phone = make_phone()
     device = connected(phone)
     phone.state.settings["global", "window_animation_scale"] = "1.5"
     before = dict(phone.state.settings)
     remembered: dict[str, str] = {}
-    wait_for(device.prepare(lambda setting, prior: remembered.setdefault(setting, prior) and None))
+    wait_for(device.prepare(first_of(remembered)))
     assert phone.state.settings["global", "window_animation_scale"] == "0"
     assert phone.state.settings["global", "stay_on_while_plugged_in"] == "7"
     assert phone.state.fixed_performance
     assert remembered["window_animation_scale"] == "1.5"
-    wait_for(device.prepare(lambda setting, prior: remembered.setdefault(setting, prior) and None))
+    wait_for(device.prepare(first_of(remembered)))
     wait_for(device.restore(remembered))
     assert phone.state.settings == before
     assert not phone.state.fixed_performance
@@ -201,7 +210,7 @@ def test_airplane_mode_is_left_again(make_phone: MakePhone) -> None:
         discovery = AdbDiscovery(DiscoveryOptions(adb_connect=(phone.address,), airplane_mode=True))
         device = (await discovery.devices())[0]
         remembered: dict[str, str] = {}
-        await device.prepare(lambda setting, prior: remembered.setdefault(setting, prior) and None)
+        await device.prepare(first_of(remembered))
         assert phone.state.settings["global", "airplane_mode_on"] == "1"
         await device.restore(remembered)
         return remembered
@@ -224,7 +233,7 @@ def test_a_value_that_could_not_be_put_back_is_never_changed(make_phone: MakePho
     before = dict(phone.state.settings)
     remembered: dict[str, str] = {}
     with pytest.raises(DeviceError, match="animator_duration_scale is '1,5'"):
-        wait_for(device.prepare(lambda setting, prior: remembered.update({setting: prior})))
+        wait_for(device.prepare(first_of(remembered)))
     assert phone.state.settings == before
     assert remembered == {}
 

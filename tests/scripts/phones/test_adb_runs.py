@@ -109,13 +109,28 @@ def test_a_killed_harness_is_a_record_with_evidence(start: Start, artifact: Arti
     assert left_on(phone) == []
 
 
+def crash_log(record: RunRecord) -> list[str]:
+    assert record.evidence is not None
+    return (record.evidence.crash_log or "").splitlines()
+
+
 def test_evidence_is_of_this_run_only(start: Start, artifact: Artifact) -> None:
-    phone, device = start("kill-run=loadx1")
-    run(device, artifact)
-    phone.faults.switches.clear()
-    record, _ = run(device, artifact, request("r2"))
-    assert isinstance(record.outcome, Completed)
-    assert record.evidence is None
+    phone, device = start("kill-run=sustained")
+
+    def another_app_dies(progress: Progress) -> None:
+        if progress.stage is Stage.LOAD:
+            phone.state.log_crash(77, "AndroidRuntime", "Process: com.example.game, PID: 77")
+
+    async def both(run_id: str) -> RunRecord:
+        staged = await device.stage(*artifact)
+        asked = request(run_id, sustained_s=15)
+        return await device.run(asked, staged, another_app_dies, DEADLINE_S)
+
+    (first,), (second,) = crash_log(wait_for(both("r1"))), crash_log(wait_for(both("r2")))
+    assert len([line for line in phone.state.log if line.pid == 77]) > 1
+    assert "lowmemorykiller" in first
+    assert "lowmemorykiller" in second
+    assert first != second
 
 
 def test_a_hung_harness_is_killed_at_the_deadline(start: Start, artifact: Artifact) -> None:
@@ -250,7 +265,6 @@ def is_canary(record: RunRecord) -> bool:
     return record.request.plan is not None and record.request.plan.canary
 
 
-@pytest.mark.slow
 def test_two_phones_run_a_campaign_in_the_order_a_b_b_a(
     make_phone: MakePhone, harness: Harness, tiny_artifacts: Path, apk: Path, tmp_path: Path
 ) -> None:

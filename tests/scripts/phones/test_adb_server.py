@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def test_a_farm_that_was_killed_leaves_the_server_to_the_next(free_port: int, tm
 
 
 @contextmanager
-def server_of_version(version: int) -> Iterator[tuple[int, list[bytes]]]:
+def server_of_version(version: int) -> Generator[tuple[int, list[bytes]]]:
     """An adb server that tells a version and nothing else; what it was asked."""
     asked: list[bytes] = []
 

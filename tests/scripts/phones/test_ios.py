@@ -14,7 +14,7 @@ from scripts.farm.device import Device, DeviceError, DiscoveryOptions, Progress
 from scripts.farm.ios import IosDevice, IosDiscovery
 from scripts.farm.ios_devicectl import Devicectl, DevicesAnswer, phones_of
 from scripts.farm.ios_go import BatteryRegistry, GoIos
-from scripts.farm.ios_programs import parse_json
+from scripts.farm.ios_programs import parse_json, push_timeout_s
 from scripts.records import Completed, Failed, FailureKind, RunRecord, Stage
 from scripts.testing.fake_iphone import FOLDER_VARIABLE
 from tests.scripts.phones.conftest import request, wait_for
@@ -100,8 +100,11 @@ def test_an_artifact_is_sent_once(plug: Plug, artifact: Artifact, tmp_path: Path
     assert {each: each.stat().st_mtime_ns for each in folder.iterdir()} == times
 
 
-def test_a_run_comes_back(plug: Plug, artifact: Artifact) -> None:
-    record, seen = run(plug(), artifact)
+def test_a_run_comes_back_and_an_old_record_is_no_new_measurement(plug: Plug, artifact: Artifact) -> None:
+    device = plug()
+    old, _ = run(device, artifact)
+    record, seen = run(device, artifact)
+    assert record.started_utc > old.started_utc
     assert isinstance(record.outcome, Completed), record.outcome
     assert record.decode
     # Only devicectl passes the app's output on.
@@ -109,6 +112,24 @@ def test_a_run_comes_back(plug: Plug, artifact: Artifact) -> None:
     assert stages == set() or {Stage.LOAD, Stage.DECODE} <= stages
 
 
+def test_an_old_record_that_cannot_be_removed_is_refused(plug: Plug, artifact: Artifact, tmp_path: Path) -> None:
+    device = plug("keep")
+    old = tmp_path / "phone" / "container" / "Documents" / "runs" / "r1"
+    old.mkdir(parents=True)
+    (old / "done.json").write_text("{}")
+    with pytest.raises(DeviceError, match="could not be removed"):
+        run(device, artifact)
+    assert not (tmp_path / "phone" / "pid").exists(), "nothing was launched"
+
+
+def test_a_slow_link_has_time(tmp_path: Path) -> None:
+    """A model of 300 MiB at 1 MiB/s."""
+    with (tmp_path / "model").open("wb") as file:
+        file.truncate(300 << 20)
+    assert push_timeout_s([tmp_path / "model"]) > 300
+
+
+@pytest.mark.parametrize("plug", ["devicectl"], indirect=True)
 def test_an_app_that_dies_is_a_crash_in_its_stage(plug: Plug, artifact: Artifact) -> None:
     record, _ = run(plug("crash"), artifact)
     assert isinstance(record.outcome, Failed)
@@ -125,6 +146,7 @@ def test_an_app_that_hangs_is_killed(plug: Plug, artifact: Artifact, tmp_path: P
     assert not Path(f"/proc/{pid}/exe").exists()
 
 
+@pytest.mark.parametrize("plug", ["go-ios"], indirect=True)
 def test_a_damaged_record_is_never_believed(plug: Plug, artifact: Artifact) -> None:
     with pytest.raises(DeviceError, match="damaged record"):
         run(plug("damage"), artifact)
