@@ -21,6 +21,7 @@ class RunActivity : StageActivity() {
         if (started) return // Made again, while its run goes on.
         started = true
         thread(name = "run") {
+            awaitFront()
             val answer = answer(intent)
             Handler(Looper.getMainLooper()).post {
                 val screen = current ?: this

@@ -20,6 +20,7 @@ import java.util.concurrent.TimeUnit
 open class StageActivity : Activity() {
     lateinit var screen: RunningScreen
         private set
+    private val front = CountDownLatch(1)
 
     override fun onCreate(savedInstanceState: Bundle?) {
         applyTheme()
@@ -36,6 +37,7 @@ open class StageActivity : Activity() {
     override fun onResume() {
         super.onResume()
         if (current === this) foreground = true
+        front.countDown()
     }
 
     override fun onPause() {
@@ -49,6 +51,11 @@ open class StageActivity : Activity() {
     override fun onDestroy() {
         if (current === this) current = null
         super.onDestroy()
+    }
+
+    /** Waits until the screen is in front, where a run belongs from its start; a run that starts behind another app says so in its record. */
+    protected fun awaitFront() {
+        front.await(FRONT_WAIT_MS, TimeUnit.MILLISECONDS)
     }
 
     /** Whether this screen must not take the place of the one that is there. */
@@ -82,6 +89,7 @@ open class StageActivity : Activity() {
         /** The frame itself and one for the render thread to hand it over. */
         private const val FRAMES = 2
         private const val FRAME_WAIT_MS = 250L
+        private const val FRONT_WAIT_MS = 5000L
 
         /** Whether the run's screen is in front; the process has one at most. */
         @Volatile
