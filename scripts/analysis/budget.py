@@ -4,13 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
 from models.audit import AuditRow, audit
 from models.shape import TransformerShape
 from models.storage import Storage
 from scripts.analysis.price import Interval, PriceFit
-from scripts.analysis.token_model import Workload, design_matrix, workload
+from scripts.analysis.token_model import Workload, workload
 
 # Closer than this the model names no winner.
 FLOOR = 0.02
@@ -30,8 +28,8 @@ class BudgetVerdict:
 
     Attributes:
         row: the two shapes that hold it, and what they read.
-        ratio: deep time / wide time, with the bootstrap's interval.
-        winner: neither if the interval holds 1 or the ratio is within 2 % of it.
+        ratio: deep time / wide time; its interval holds the noise of the runs and the model's own error.
+        winner: neither if the interval holds 1, the ratio is within 2 % of it, or no shape was run twice.
     """
 
     row: AuditRow
@@ -70,8 +68,8 @@ def judge_budgets(fit: PriceFit, rows: Sequence[AuditRow], storage: Storage, con
 
 
 def _verdict(fit: PriceFit, row: AuditRow, storage: Storage, context: int) -> BudgetVerdict:
-    ratio = _ratio(fit, *(_load(arm.shape, storage, context) for arm in (row.deep, row.wide)))
-    if ratio.low <= 1 <= ratio.high or abs(ratio.value - 1) < FLOOR:
+    ratio = fit.ratio(*(_load(arm.shape, storage, context) for arm in (row.deep, row.wide)))
+    if not fit.has_intervals or ratio.low <= 1 <= ratio.high or abs(ratio.value - 1) < FLOOR:
         winner = Winner.NEITHER
     else:
         winner = Winner.DEEP if ratio.value < 1 else Winner.WIDE
@@ -81,13 +79,6 @@ def _verdict(fit: PriceFit, row: AuditRow, storage: Storage, context: int) -> Bu
 def _load(shape: object, storage: Storage, context: int) -> Workload:
     assert isinstance(shape, TransformerShape)
     return workload("", shape, storage, context)
-
-
-def _ratio(fit: PriceFit, deep: Workload, wide: Workload) -> Interval:
-    amounts = design_matrix([deep, wide], fit.terms)
-    times, draws = amounts @ np.array(fit.coefficients), fit.draws @ amounts.T
-    low, high = np.percentile(draws[:, 0] / draws[:, 1], (2.5, 97.5))
-    return Interval(float(times[0] / times[1]), float(low), float(high))
 
 
 def _warning(verdicts: Sequence[BudgetVerdict]) -> str | None:

@@ -13,7 +13,7 @@ from models.catalog import PAIRS
 from models.pair import Arm, Pair
 from models.shape import TransformerShape
 from scripts.analysis.price import Interval, PriceFit
-from scripts.analysis.token_model import Term, Workload, design_matrix, workload
+from scripts.analysis.token_model import Term, Workload, workload
 
 CONTEXTS = (0, 512, 1024)
 GAPS = (0.05, 0.10, 0.25)
@@ -36,7 +36,7 @@ class DepthGap:
     Attributes:
         scheme: how weights are stored. `transferred` says that the terms were fitted under another scheme.
         context: positions attended.
-        gap_ns: deep - wide, with the bootstrap's 95 % interval.
+        gap_ns: deep - wide; its 95 % interval holds the noise of the runs and the model's own error.
         relative: gap / wide.
         break_even: by gap.
     """
@@ -88,15 +88,12 @@ def price_card(fit: PriceFit, target: TargetName, scheme: Scheme, probe_bytes_pe
 
 def depth_gap(fit: PriceFit, pair: str, deep: Workload, wide: Workload, scheme: Scheme, transferred: bool) -> DepthGap:
     """A pair's gap by the model; `deep` and `wide` attend the same context."""
-    amounts = design_matrix([deep, wide], fit.terms)
-    times = amounts @ np.array(fit.coefficients)
-    draws = fit.draws @ amounts.T
-    gap, relative = draws[:, 0] - draws[:, 1], draws[:, 0] / draws[:, 1] - 1
-    difference = float(times[0] - times[1])
+    deep_ns, wide_ns = (sum(fit.shares(each).values()) for each in (deep, wide))
+    ratio = fit.ratio(deep, wide)
     return DepthGap(
-        pair=pair, scheme=scheme, transferred=transferred, context=round(deep.context), deep_ns=float(times[0]),
-        wide_ns=float(times[1]), gap_ns=_interval(difference, gap),
-        relative=_interval(difference / float(times[1]), relative),
+        pair=pair, scheme=scheme, transferred=transferred, context=round(deep.context), deep_ns=deep_ns,
+        wide_ns=wide_ns, gap_ns=fit.difference_ns(deep, wide),
+        relative=Interval(ratio.value - 1, ratio.low - 1, ratio.high - 1),
         break_even=tuple(BreakEven(each, break_even_tau(fit, deep, wide, each)) for each in GAPS),
     )  # fmt: skip
 
@@ -137,11 +134,6 @@ def _arm(pair: Pair, arm: Arm, target: TargetName, scheme: Scheme, context: int)
     assert isinstance(shape, TransformerShape)
     storage = get_target(target).storage(ExportSpec(shape=shape, scheme=scheme))
     return workload(f"{pair.name} {arm}", shape, storage, context)
-
-
-def _interval(value: float, draws: np.ndarray) -> Interval:
-    low, high = np.percentile(draws, (2.5, 97.5))
-    return Interval(value, float(low), float(high))
 
 
 def _share(speed: float, probe: float | None) -> float | None:

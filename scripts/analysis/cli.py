@@ -131,7 +131,7 @@ def recommend(
         found.append((each, rows))
         if not as_json:
             display.print_setup(each.setup)
-            display.print_recommendations(rows, gemstones.LIMITS if quality is Quality.GEMSTONES else None)
+            display.print_recommendations(rows, fit, gemstones.LIMITS if quality is Quality.GEMSTONES else None)
     if as_json:
         output.print_by_setup("recommendations", found)
 
@@ -170,7 +170,7 @@ def budget(
         found.append((each, audit))
         if not as_json:
             display.print_setup(each.setup)
-            display.print_budgets(audit)
+            display.print_budgets(audit, fit)
     if as_json:
         output.print_by_setup("budgets", found)
 

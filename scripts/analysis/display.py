@@ -7,10 +7,12 @@ from scripts.analysis.budget import BudgetAudit
 from scripts.analysis.cells import Cell, Loaded, RunState, Setup
 from scripts.analysis.comparison import Comparison
 from scripts.analysis.console import kind_note, new_table, say, show, shown
+from scripts.analysis.display_price import NO_INTERVAL
 from scripts.analysis.health import DeviceHealth
 from scripts.analysis.history import Series, Step
 from scripts.analysis.metrics import METRICS, At, MetricName
 from scripts.analysis.pair_verdicts import PairVerdict
+from scripts.analysis.price import PriceFit
 from scripts.analysis.recommend import Recommendation
 from scripts.analysis.verdict import Verdict
 
@@ -44,14 +46,16 @@ def print_cells(cells: Sequence[Cell], metric: MetricName) -> None:
     say(f"{metric}: {definition.formula}; {definition.better} is better")
 
 
-def print_recommendations(rows: Sequence[Recommendation], limits: str | None) -> None:
+def print_recommendations(rows: Sequence[Recommendation], fit: PriceFit, limits: str | None) -> None:
     """Shapes, best first."""
+    print_fit_warning(fit)
     table = new_table("shape", ">ms", ">95 % interval", ">loss", "front", "warnings")
     for row in rows:
         shape, ms = row.shape, row.predicted_ns
         table.add_row(
             f"{shape.num_layers}x{shape.hidden_size}, ffn {shape.ffn_size}", f"{ms.value / _NS_PER_MS:.2f}",
-            f"{ms.low / _NS_PER_MS:.2f} to {ms.high / _NS_PER_MS:.2f}", "" if row.loss is None else f"{row.loss:.3f}",
+            f"{ms.low / _NS_PER_MS:.2f} to {ms.high / _NS_PER_MS:.2f}" if fit.has_intervals else NO_INTERVAL,
+            "" if row.loss is None else f"{row.loss:.3f}",
             "*" if row.on_front else "", "; ".join(row.warnings),
         )  # fmt: skip
     show(table)
@@ -117,8 +121,9 @@ def print_health(rows: Sequence[DeviceHealth]) -> None:
     show(table)
 
 
-def print_budgets(audit: BudgetAudit) -> None:
+def print_budgets(audit: BudgetAudit, fit: PriceFit) -> None:
     """The winner under every budget."""
+    print_fit_warning(fit)
     table = new_table(
         "budget", "tables", "deep", "wide", ">bytes deep / wide", ">time deep / wide", "95 % interval", "faster"
     )
@@ -127,7 +132,7 @@ def print_budgets(audit: BudgetAudit) -> None:
         deep, wide = (f"{s.num_passes}x{s.hidden_size}" for s in (row.deep.shape, row.wide.shape) if s.family != "mlp")
         table.add_row(
             row.budget, "tied" if row.tied else "untied", deep, wide, f"{row.ratio:.3f}", f"{ratio.value:.3f}",
-            f"{ratio.low:.3f} to {ratio.high:.3f}", each.winner,
+            f"{ratio.low:.3f} to {ratio.high:.3f}" if fit.has_intervals else NO_INTERVAL, each.winner,
         )  # fmt: skip
     show(table)
     say(audit.warning or "every budget has the same winner")
@@ -149,6 +154,12 @@ def _by_setup(rows: Sequence[tuple[Setup, Row]]) -> list[tuple[Setup, list[Row]]
     for setup, row in rows:
         found.setdefault(setup, []).append(row)
     return list(found.items())
+
+
+def print_fit_warning(fit: PriceFit) -> None:
+    """Why what follows should not be relied on, where it should not."""
+    if fit.warning:
+        show(f"  {fit.warning}")
 
 
 def print_setup(setup: Setup) -> None:

@@ -8,6 +8,8 @@ from scripts.analysis.price import Interval, PriceFit, Unidentified
 from scripts.analysis.sweep_price import Checked, SetupPrice
 from scripts.analysis.token_model import Term
 
+# What stands for an interval where every shape was run once: nothing tells the noise of its runs.
+NO_INTERVAL = "no interval"
 _NS_PER_MS, _NS_PER_US, _GB = 1e6, 1e3, 1e9
 
 
@@ -16,16 +18,18 @@ def print_price(price: SetupPrice, card: PriceCard | None, checked: Sequence[Che
     show(f"\n{price.setup.label}{kind_note(price.setup.device.kind)}: {len(price.cells)} shapes, {price.num_runs} runs")
     if isinstance(price.outcome, Unidentified):
         _print_unidentified(price.outcome)
+        for each in price.outcome.left_out:
+            show(f"  left out: {each.name}, {each.reason}")
         return
     fit = price.outcome
     show(f"  {fit.label}; R2 {fit.r_squared:.3f}; condition number {fit.condition_number:.1f}")
-    show(f"  tau   {_scaled(fit.tau_ns, _NS_PER_US)} us a layer")
-    show(f"  t0    {_scaled(fit.t0_ns, _NS_PER_US)} us")
-    show(f"  B_w   {_scaled(fit.weight_bytes_per_s, _GB)} GB/s{_probe_share(card and card.probe_share_weights)}")
-    show(f"  B_kv  {_scaled(fit.kv_bytes_per_s, _GB)} GB/s{_probe_share(card and card.probe_share_kv)}")
+    show(f"  tau   {_scaled(fit, fit.tau_ns, _NS_PER_US)} us a layer")
+    show(f"  t0    {_scaled(fit, fit.t0_ns, _NS_PER_US)} us")
+    show(f"  B_w   {_scaled(fit, fit.weight_bytes_per_s, _GB)} GB/s{_probe_share(card and card.probe_share_weights)}")
+    show(f"  B_kv  {_scaled(fit, fit.kv_bytes_per_s, _GB)} GB/s{_probe_share(card and card.probe_share_kv)}")
     if Term.ATTENTION in fit.terms:
         speed = fit.attention_bytes_per_s
-        show(f"  attention {_scaled(speed, _GB)} GB/s of cache bytes counted once for every query head")
+        show(f"  attention {_scaled(fit, speed, _GB)} GB/s of cache bytes counted once for every query head")
     show(f"  left one out: median error {fit.loo_median:.1%}, worst {fit.loo_worst:.1%}")
     if fit.warning:
         show(f"  {fit.warning}")
@@ -33,7 +37,7 @@ def print_price(price: SetupPrice, card: PriceCard | None, checked: Sequence[Che
         show(f"  left out: {each.name}, {each.reason}")
     _print_residuals(fit)
     if card:
-        _print_card(card)
+        _print_card(card, fit.has_intervals)
     if checked:
         _print_checked(checked)
 
@@ -57,9 +61,10 @@ def _print_residuals(fit: PriceFit) -> None:
     show(table)
 
 
-def _print_card(card: PriceCard) -> None:
+def _print_card(card: PriceCard, has_intervals: bool) -> None:
     ms = card.ms_per_layer
-    show(f"  depth price card: {ms.value:.4f} ms for each further layer [{ms.low:.4f} to {ms.high:.4f}]")
+    told = f" [{ms.low:.4f} to {ms.high:.4f}]" if has_intervals else ", no interval"
+    show(f"  depth price card: {ms.value:.4f} ms for each further layer{told}")
     table = new_table(
         "pair",
         "scheme",
@@ -77,7 +82,7 @@ def _print_card(card: PriceCard) -> None:
             gap.pair, f"{gap.scheme}{'*' * gap.transferred}", str(gap.context),
             f"{gap.deep_ns / _NS_PER_MS:.2f}", f"{gap.wide_ns / _NS_PER_MS:.2f}",
             f"{gap.gap_ns.value / _NS_PER_MS:.2f}", f"{relative.value:+.1%}",
-            f"{relative.low:+.1%} to {relative.high:+.1%}",
+            f"{relative.low:+.1%} to {relative.high:+.1%}" if has_intervals else NO_INTERVAL,
             " / ".join("-" if e.tau_ns is None else f"{e.tau_ns / _NS_PER_US:.0f}" for e in gap.break_even),
         )  # fmt: skip
     show(table)
@@ -103,5 +108,7 @@ def _probe_share(share: float | None) -> str:
     return "" if share is None else f", {share:.0%} of the runs' own probe"
 
 
-def _scaled(interval: Interval, unit: float) -> str:
+def _scaled(fit: PriceFit, interval: Interval, unit: float) -> str:
+    if not fit.has_intervals:
+        return f"{shown(interval.value / unit)} [no interval]"
     return f"{shown(interval.value / unit)} [{shown(interval.low / unit)} to {shown(interval.high / unit)}]"

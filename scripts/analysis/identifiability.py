@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from scripts.analysis.price_fit import DOMINANT_SHARE, Label, Observation, Unidentified
-from scripts.analysis.token_model import CONTEXT_TERMS, Term, Workload, condition_number, design_matrix
+from scripts.analysis.token_model import Term, Workload, condition_number, design_matrix
 
-# Above it depth and bytes rise together so closely that the error of tau is tenfold (r of about 0.98).
+# At it two standardised columns correlate to r = 0.98, since the number is sqrt((1 + r) / (1 - r)), and the standard
+# error of tau is 1 / sqrt(1 - r^2), 5 times what independent columns would give.
 MAX_CONDITION_NUMBER = 10.0
 
 
@@ -25,8 +26,8 @@ def refuse(
         bound = f"{Label.BANDWIDTH_BOUND}, " if line and _bytes_explain(observations, line) else ""
         label = f"{bound}depth price not identifiable: all shapes have {depth} layers"
         return _unidentified(label, f"every shape runs {depth} layers", loads, terms, candidates, line)
-    # Terms of the context can be told from contexts; every other one needs a shape, and one more is left out in turn.
-    if len(names) <= len([term for term in terms if term not in CONTEXT_TERMS]):
+    # One shape more than terms, those of the context included: each shape is left out in turn to be predicted.
+    if len(names) <= len(terms):
         reason = f"{len(names)} shapes cannot tell {', '.join(terms)} apart"
         return _unidentified("too few shapes", reason, loads, terms, candidates, _line(observations))
     condition = condition_number(design, terms)

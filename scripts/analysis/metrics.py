@@ -18,6 +18,8 @@ _NS_PER_MS = 1e6
 _NS_PER_S = 1e9
 # Thirds of a phase that are compared where its beginning is held against its end.
 _THIRDS = 3
+# What a device does before it throttles: the first seconds of the sustained phase.
+_BURST_NS = 5 * 10**9
 
 
 class MetricName(StrEnum):
@@ -146,8 +148,8 @@ METRICS: Mapping[MetricName, Metric] = MappingProxyType(dict((
             "median of the last third of decode.forward_ns / median of the first third",
             "ours: above 1 the device slows down while it is measured; growing context explains a little of it", 0.05),
     _metric(_M.SUSTAINED_BURST_RATIO, _U.RATIO, _B.HIGHER, At.RUN, "Sustained / burst",
-            "median of the first third of sustained.forward_ns / median of the last third",
-            "ours: speed kept at the end of the sustained phase; 1 is a device that does not throttle", 0.05),
+            "median of sustained.forward_ns that start in the first 5 s (at most the first third) / median of the last "
+            "third", "ours: speed kept at the end of the sustained phase; 1 is a device that does not throttle", 0.05),
 )))  # fmt: skip
 
 
@@ -267,7 +269,11 @@ def _bandwidth(record: RunRecord, samples: DecodeSamples) -> list[MetricValue]:
 def _sustained(record: RunRecord) -> list[MetricValue]:
     if record.sustained is None or len(record.sustained.forward_ns) < _THIRDS:
         return []
-    return [MetricValue(_M.SUSTAINED_BURST_RATIO, None, 1 / _last_over_first(record.sustained.forward_ns))]
+    forward, third = record.sustained.forward_ns, len(record.sustained.forward_ns) // _THIRDS
+    # A device that throttles within a minute has throttled before the first third of a long phase is over.
+    burst = sum(start - record.sustained.start_ns[0] < _BURST_NS for start in record.sustained.start_ns[:third])
+    ratio = float(np.median(forward[:burst]) / np.median(forward[-third:]))
+    return [MetricValue(_M.SUSTAINED_BURST_RATIO, None, ratio)]
 
 
 def _memory(record: RunRecord) -> list[MetricValue]:

@@ -60,7 +60,7 @@ def fit_price(
         return refusal
     data = _Data(observations, chosen, weighting)
     coefficients = data.solve(np.arange(len(observations)), data.times)
-    left_one_out = tuple(data.leave_one_out()) if len(data.names) > len(chosen) else ()
+    left_one_out = tuple(data.leave_one_out())
     fitted = data.design @ coefficients
     return PriceFit(
         terms=chosen, coefficients=tuple(map(float, coefficients)), draws=data.bootstrap(seed),
@@ -68,6 +68,7 @@ def fit_price(
         left_one_out=left_one_out, r_squared=_r_squared(data.times, fitted),
         relative_scatter=_rms(left_one_out), condition_number=condition_number(data.design, chosen),
         label=_label(data.design, coefficients, chosen), shapes=data.names, left_out=tuple(left_out),
+        most_runs=max(int((~np.isnan(each.run_ns)).sum()) for each in observations),
         bounds={term: (float(c.min()), float(c.max())) for term, c in zip(chosen, data.design.T, strict=True)},
     )  # fmt: skip
 

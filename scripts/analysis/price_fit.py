@@ -99,6 +99,7 @@ class PriceFit:
         left_one_out: each shape predicted by a fit without it.
         r_squared: of the times, unweighted.
         relative_scatter: root mean square of the leave-one-shape-out errors: what the model does not know.
+        most_runs: of any shape; with one, the bootstrap has nothing to draw from and there is no interval.
         shapes: names of the shapes fitted.
         bounds: least and most of each amount in the fit; beyond them a prediction is an extrapolation.
     """
@@ -112,6 +113,7 @@ class PriceFit:
     relative_scatter: float
     condition_number: float
     label: Label
+    most_runs: int
     shapes: tuple[str, ...]
     left_out: tuple[LeftOut, ...]
     bounds: Mapping[Term, tuple[float, float]]
@@ -177,9 +179,38 @@ class PriceFit:
         amounts = design_matrix([load], self.terms)[0]
         value = float(amounts @ self.coefficients)
         sampling = float(np.std(self.draws @ amounts))
-        freedom = max(1, len(self.shapes) - len(self.terms))
-        half = float(stats.t.ppf(0.975, freedom)) * float(np.hypot(sampling, self.relative_scatter * value))
+        half = self._student * float(np.hypot(sampling, self.relative_scatter * value))
         return Interval(value, max(0.0, value - half), value + half)
+
+    def ratio(self, one: Workload, other: Workload) -> Interval:
+        """Time of `one` / time of `other`; the model's error counts for both, as sqrt(2) times its scatter."""
+        (a, b), draws = self._pair(one, other)
+        return self._widened(a / b, draws[:, 0] / draws[:, 1], float(np.sqrt(2)) * self.relative_scatter * a / b)
+
+    def difference_ns(self, one: Workload, other: Workload) -> Interval:
+        """Time of `one` - time of `other`, with the model's error of both."""
+        (a, b), draws = self._pair(one, other)
+        return self._widened(a - b, draws[:, 0] - draws[:, 1], self.relative_scatter * float(np.hypot(a, b)))
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether some shape was run more than once, so that the noise of runs is known."""
+        return self.most_runs > 1
+
+    @property
+    def _student(self) -> float:
+        return float(stats.t.ppf(0.975, max(1, len(self.shapes) - len(self.terms))))
+
+    def _pair(self, one: Workload, other: Workload) -> tuple[tuple[float, float], np.ndarray]:
+        amounts = design_matrix([one, other], self.terms)
+        a, b = amounts @ np.array(self.coefficients)
+        return (float(a), float(b)), self.draws @ amounts.T
+
+    def _widened(self, value: float, draws: np.ndarray, model: float) -> Interval:
+        """The bootstrap's interval and a standard error of the model, in quadrature."""
+        low, high = (float(each) for each in np.percentile(draws, (2.5, 97.5)))
+        below, above = (float(np.hypot(max(0.0, each), self._student * model)) for each in (value - low, high - value))
+        return Interval(value, value - below, value + above)
 
     def shares(self, load: Workload) -> dict[Term, float]:
         """ns of each term for a workload."""
@@ -201,6 +232,7 @@ class Unidentified:
         advice: the shape to add.
         weight_bytes_per_s: the slope of time against weight bytes; None where bytes do not vary either.
         intercept_ns: of that line: t0 and all layers together, it may be negative.
+        left_out: shapes that took no part, each with its reason.
     """
 
     label: str
@@ -208,6 +240,7 @@ class Unidentified:
     advice: str
     weight_bytes_per_s: float | None
     intercept_ns: float | None
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def _speed(interval: Interval) -> Interval:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from scripts.analysis.price import Observation, PriceFit, Unidentified, fit_price
 from scripts.analysis.token_model import Term, Weighting, Workload
 
-_MIB = 1 << 20
 _LAYERS_AND_WEIGHTS = (Term.LAYERS, Term.WEIGHTS)
 
 
@@ -96,20 +95,7 @@ NEMOTRON_FLASH_H100 = PublishedSweep(
     note="tau holds attention over a cache that grows to 8192 positions",
 )  # fmt: skip
 
-LFM2_DIMENSITY_930 = PublishedSweep(
-    name="LFM2, four sizes of 16 layers", device="Moto G Power 5G 2023 (Dimensity 930)",
-    runtime="llama.cpp fork, 2 threads, Android stopped", source="published llama-bench rows, five repetitions",
-    terms=_LAYERS_AND_WEIGHTS,
-    rows=tuple(
-        PublishedRow(name, 16, mib * _MIB, 1e3 / speed)
-        for name, mib, speed in (
-            ("350M Q4", 190, 77.1), ("350M Q8", 359, 40.9), ("700M Q4", 423, 33.0), ("1.2B Q4", 661, 21.3),
-        )
-    ),
-    note="file bytes stand for bytes read",
-)  # fmt: skip
-
-SWEEPS = (MOBILELLM_IPHONE_13, RTX_3090_EAGER, NEMOTRON_FLASH_H100, LFM2_DIMENSITY_930)
+SWEEPS = (MOBILELLM_IPHONE_13, RTX_3090_EAGER, NEMOTRON_FLASH_H100)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

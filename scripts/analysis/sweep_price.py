@@ -1,7 +1,7 @@
 """Records to prices: one fit for each setup, its shapes measured in interleaved rounds."""
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -141,11 +141,22 @@ def _setup_price(setup: Setup, cells: Sequence[Cell], cache_bytes: float | None)
     kept, left_out = (
         leave_out_cached(measured, WITH_ATTENTION) if cache_bytes is None else leave_out_small(measured, cache_bytes)
     )
+    if not kept:
+        return SetupPrice(setup=setup, outcome=_all_cached(left_out), probe_bytes_per_s=_probe(cells), cells=())
     names = {each.workload.name for each in kept}
     used = tuple(cell for cell in cells if cell.key.subject.shape_name in names)
     return SetupPrice(
-        setup=setup, outcome=_fit(kept or measured, left_out if kept else [], setup),
+        setup=setup, outcome=_fit(kept, left_out, setup),
         probe_bytes_per_s=_probe(cells), cells=used,
+    )  # fmt: skip
+
+
+def _all_cached(left_out: Sequence[LeftOut]) -> Unidentified:
+    told = "; ".join(f"{each.name}: {each.reason}" for each in left_out)
+    return Unidentified(
+        label="every shape is below twice the cache", reason=told, weight_bytes_per_s=None, intercept_ns=None,
+        advice="measure larger shapes, or give the size of the last-level cache that one process gets as --cache-mb",
+        left_out=tuple(left_out),
     )  # fmt: skip
 
 
@@ -154,7 +165,7 @@ def _fit(kept: Sequence[Observation], left_out: Sequence[LeftOut], setup: Setup)
     candidates = [workload(name, shape, storage, context) for name, shape in SWEEP.items()]
     plain = fit_price(kept, left_out=left_out, candidates=candidates)
     if isinstance(plain, Unidentified):
-        return plain
+        return replace(plain, left_out=tuple(left_out))
     # A further term always fits better; it must also predict shapes that it has not seen clearly better.
     richer = fit_price(kept, WITH_ATTENTION, left_out=left_out, candidates=candidates)
     if isinstance(richer, PriceFit) and richer.relative_scatter < _CLEARLY_BETTER * plain.relative_scatter:

@@ -215,3 +215,31 @@ def test_without_a_price_a_difference_is_still_held_against_size(tmp_path):
     assert "4.70 times the bytes against 4.00 times the time: 100% explained by size" in result.output.replace(
         "\n", " "
     )
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"), [("price", "[no interval]"), ("budget", "no interval"), ("recommend", "no interval")]
+)
+def test_one_run_a_shape_has_no_interval_and_no_winner(tmp_path, command, expected):
+    folder = results(tmp_path / "once", sweep_networks(), repetitions=1)
+    options = ("--params", "125M", "--max-ms", "1000") if command == "recommend" else ()
+    output = call(command, folder, *options).output
+    assert expected in output
+    if command == "budget":
+        parsed = json.loads(call(command, folder, "--json").stdout.splitlines()[-1])
+        winners = [each["winner"] for each in parsed["budgets"][0]["budgets"]["verdicts"]]
+        assert winners == ["neither"] * 8
+
+
+@pytest.mark.parametrize("command", ["price", "budget", "recommend"])
+def test_a_fit_that_misses_unseen_shapes_is_shown_with_its_warning(tmp_path, command):
+    noisy = GeneratedDevice(run_noise=0.5)
+    write_results(generate_records([noisy], sweep_networks(), Campaign(repetitions=2)), tmp_path)
+    options = ("--params", "125M", "--max-ms", "1000") if command == "recommend" else ()
+    assert "do not rely on this fit" in call(command, tmp_path, *options).output
+
+
+def test_a_cache_larger_than_every_shape_is_told(sweep):
+    output = call("price", sweep, "--cache-mb", "100000").output
+    assert "every shape is below twice the cache" in output
+    assert output.count("left out: ") >= 10

@@ -114,10 +114,12 @@ def test_one_winner_under_all_budgets_needs_no_warning(price):
 def test_recommendations_are_fast_enough_and_best_first(price):
     storage = storage_of(price.setup)
     rows = recommend(price.outcome, storage, 125_000_000, 5e6, Quality.GEMSTONES)
+    assert rows
     assert all(row.predicted_ns.value <= 5e6 for row in rows)
     assert [row.loss for row in rows] == sorted(row.loss for row in rows)
     assert rows[0].on_front
     dominated = [row for row in rows if not row.on_front]
+    assert dominated
     assert all(any(o.loss <= d.loss and o.predicted_ns.value <= d.predicted_ns.value for o in rows) for d in dominated)
     shallow = next(row for row in rows if row.shape.num_layers == 2)
     assert any("depth outside" in each for each in shallow.warnings)

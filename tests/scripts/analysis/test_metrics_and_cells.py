@@ -71,6 +71,17 @@ def test_sustained_ratio_is_the_speed_that_is_kept():
     )
 
 
+def test_a_device_that_throttles_early_shows_it_in_the_sustained_ratio():
+    campaign = Campaign(repetitions=1, protocol=PROTOCOL.model_copy(update={"sustained_s": 300}))
+    record = generate_records([GeneratedDevice()], pair_networks("tiny"), campaign)[0]
+    # 10 s at 10 ms, then 290 s at 20 ms: the first third of all steps has long been throttled
+    forward = (10_000_000,) * 1000 + (20_000_000,) * 14_500
+    start = tuple(int(each) for each in np.cumsum([0, *forward[:-1]]))
+    sustained = record.sustained.model_copy(update={"forward_ns": forward, "start_ns": start})
+    throttled = record.model_copy(update={"sustained": sustained})
+    assert run_metrics(throttled).get(MetricName.SUSTAINED_BURST_RATIO) == pytest.approx(0.5)
+
+
 def test_mean_context_counts_the_tokens_own_position():
     assert mean_context(0, 1) == 1
     assert mean_context(512, 128) == np.mean([512 + i + 1 for i in range(128)])

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from models.errors import UserError
 from scripts.analysis.card import break_even_tau, price_card
@@ -49,7 +50,7 @@ def loads(*rows):
     return [Workload(name=f"{depth}x{size}", num_passes=depth, weight_bytes=size * 1e6) for depth, size in rows]
 
 
-def test_known_terms_are_found_within_their_intervals(price):
+def test_known_terms_are_found(price):
     fit = price.outcome
     for interval, truth in (
         (fit.tau_ns, DEVICE.tau_ns),
@@ -57,10 +58,27 @@ def test_known_terms_are_found_within_their_intervals(price):
         (fit.kv_bytes_per_s, DEVICE.kv_bytes_per_s),
     ):
         assert interval.value == pytest.approx(truth, rel=0.06)
-        assert interval.low * 0.97 <= truth <= interval.high * 1.03
+        assert interval.low < interval.value < interval.high
     assert fit.label is Label.MIXED
     assert fit.left_out == ()
     assert price.probe_bytes_per_s == pytest.approx(DEVICE.probe_bytes_per_s, rel=0.02)
+
+
+def test_intervals_of_terms_cover_the_truth():
+    covered = []
+    for seed in range(20):
+        data = generate_records([DEVICE], sweep_networks(), Campaign(repetitions=8), seed=seed)
+        fit = setup_prices(data)[0].outcome
+        covered += [
+            interval.low <= truth <= interval.high
+            for interval, truth in (
+                (fit.tau_ns, DEVICE.tau_ns), (fit.weight_bytes_per_s, DEVICE.weight_bytes_per_s),
+                (fit.kv_bytes_per_s, DEVICE.kv_bytes_per_s),
+            )
+        ]  # fmt: skip
+    assert len(covered) == 60
+    # bootstrap medians of eight runs are a little too narrow, as docs/method.md says
+    assert np.mean(covered) >= 0.85
 
 
 def test_shapes_that_were_not_in_the_sweep_are_predicted(price, records):
@@ -69,7 +87,7 @@ def test_shapes_that_were_not_in_the_sweep_are_predicted(price, records):
     errors = [abs(each.error) for each in checked]
     assert np.median(errors) <= 0.05
     assert max(errors) <= 0.12
-    assert all(each.covered for each in checked)
+    assert [each.covered for each in checked] == [True] * 8
 
 
 @pytest.mark.slow
@@ -139,6 +157,38 @@ def test_a_sweep_without_a_knee_loses_no_shape(records):
     for seed in range(5):
         data = generate_records([DEVICE], sweep_networks(), Campaign(repetitions=5), seed=seed)
         assert setup_prices(data)[0].outcome.left_out == ()
+
+
+@pytest.mark.parametrize("count", [4, 5])
+@pytest.mark.parametrize("device", [DEVICE, GeneratedDevice(attention_ns_per_byte=1 / 20, kv_bytes_per_s=100e9)])
+def test_four_shapes_are_refused_and_five_never_get_the_richer_model(count, device):
+    (found,) = setup_prices(generate_records([device], sweep_networks()[:count], Campaign(repetitions=5)))
+    if count == 4:
+        assert isinstance(found.outcome, Unidentified)
+        assert found.outcome.label == "too few shapes"
+    else:
+        assert isinstance(found.outcome, PriceFit)
+        assert found.outcome.terms == ALL_TERMS
+        assert len(found.outcome.left_one_out) == 10
+        assert found.outcome.loo_worst > 0
+
+
+def test_a_cache_that_holds_every_shape_leaves_no_price_and_lists_them():
+    (found,) = setup_prices(generate_records([DEVICE], sweep_networks(), Campaign(repetitions=5)), (), 1e12)
+    assert isinstance(found.outcome, Unidentified)
+    assert {each.name for each in found.outcome.left_out} == {each.name for each in sweep_networks()}
+
+
+def test_gaps_and_ratios_hold_the_models_error(price):
+    fit, (deep, wide) = price.outcome, loads((30, 70), (12, 70))
+    sharp = replace(fit, relative_scatter=0.0)
+    for wider, narrow in ((fit.ratio(deep, wide), sharp.ratio(deep, wide)),
+                          (fit.difference_ns(deep, wide), sharp.difference_ns(deep, wide))):  # fmt: skip
+        assert wider.low < narrow.low < narrow.value < narrow.high < wider.high
+    noiseless = replace(fit, draws=np.tile(fit.coefficients, (10, 1)))
+    ratio = noiseless.ratio(deep, wide)
+    student = stats.t.ppf(0.975, len(fit.shapes) - len(fit.terms))
+    assert ratio.high - ratio.value == pytest.approx(student * np.sqrt(2) * fit.relative_scatter * ratio.value)
 
 
 def test_equal_depths_are_refused_and_a_shape_is_named():
