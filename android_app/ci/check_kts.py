@@ -2,7 +2,7 @@
 
 usage: check_kts.py PROJECT OUT
 
-Each script body becomes a function with Gradle's receiver; `libs.x.y` becomes objects generated from the version catalogue.
+Each script body becomes a function with Gradle's receiver; `libs.x.y` becomes objects made from the catalogue.
 What this cannot see: plugin resolution, the task graph, the manifest merger, whether versions fit together.
 """
 
@@ -24,6 +24,7 @@ import org.gradle.api.tasks.testing.Test
 import org.gradle.jvm.tasks.Jar
 import org.gradle.plugin.use.*
 import org.gradle.plugin.management.*
+import org.jetbrains.kotlin.gradle.dsl.KotlinJvmCompilerOptions
 import org.jetbrains.kotlin.gradle.dsl.KotlinJvmExtension
 """
 SHIMS = """val libs = Libs()
@@ -38,12 +39,18 @@ fun Project.dependencies(a: Deps.() -> Unit) { Deps(dependencies).a() }
 fun Project.android(a: com.android.build.api.dsl.ApplicationExtension.() -> Unit) {
     extensions.configure(com.android.build.api.dsl.ApplicationExtension::class.java) { a(this) }
 }
-fun Project.java(a: JavaPluginExtension.() -> Unit) { extensions.configure(JavaPluginExtension::class.java) { a(this) } }
-fun Project.kotlin(a: KotlinJvmExtension.() -> Unit) { extensions.configure(KotlinJvmExtension::class.java) { a(this) } }
-fun KotlinJvmExtension.compilerOptions(a: org.jetbrains.kotlin.gradle.dsl.KotlinJvmCompilerOptions.() -> Unit) { compilerOptions.a() }
+fun Project.java(a: JavaPluginExtension.() -> Unit) {
+    extensions.configure(JavaPluginExtension::class.java) { a(this) }
+}
+fun Project.kotlin(a: KotlinJvmExtension.() -> Unit) {
+    extensions.configure(KotlinJvmExtension::class.java) { a(this) }
+}
+fun KotlinJvmExtension.compilerOptions(a: KotlinJvmCompilerOptions.() -> Unit) { compilerOptions.a() }
 fun PluginDependenciesSpec.alias(p: Provider<PluginDependency>): PluginDependencySpec = alias(p)
 infix fun PluginDependencySpec.apply(now: Boolean): PluginDependencySpec = apply(now)
-inline fun <reified T : Task> TaskContainer.named(n: String, noinline a: T.() -> Unit) { named(n, T::class.java) { a(this) } }
+inline fun <reified T : Task> TaskContainer.named(n: String, noinline a: T.() -> Unit) {
+    named(n, T::class.java) { a(this) }
+}
 fun Project.plugins(a: PluginDependenciesSpec.() -> Unit) {}
 """
 
