@@ -14,7 +14,7 @@ from scripts.farm.campaign import Campaign, read_campaign
 from scripts.farm.dask_options import DaskOptions
 from scripts.farm.device import Device, Discovery, DiscoveryOptions, Problem
 from scripts.farm.devices_state import DevicesState
-from scripts.farm.discovery import all_discoveries, find_devices
+from scripts.farm.discovery import all_discoveries, find_devices, options_of
 from scripts.farm.display import print_json, print_problems, print_table, say
 from scripts.farm.doctor import look_around
 from scripts.farm.exports import ExportFormat, write_export
@@ -28,7 +28,6 @@ from scripts.farm.status import print_status
 from scripts.farm.store import Store
 
 EXIT_INCOMPLETE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
-MAX_PORT = 65_535
 
 app = typer.Typer(
     add_completion=False,
@@ -74,7 +73,7 @@ def quick(
     no_tty: NoTty = False,
 ) -> None:
     """Deep or wide? Measure one pair on the phone that is plugged in, else on this machine, in about five minutes."""
-    options = _discovery_options(adb_server, adb_connect, apk)
+    options = options_of(adb_server, adb_connect, apk)
     asked = QuickOptions(pair=pair, artifacts=artifacts, results=results, repetitions=repetitions, threads=threads)
     _leave(asyncio.run(run_quick(asked, options, make_display(not no_tty))))
 
@@ -82,7 +81,7 @@ def quick(
 @app.command("devices")
 def devices(adb_server: Server = None, adb_connect: Connect = None, as_json: AsJson = False) -> None:
     """List the devices that can be used now, with the tags that campaign files select by."""
-    found, problems = _look(_discovery_options(adb_server, adb_connect, None))
+    found, problems = _look(options_of(adb_server, adb_connect, None))
     identities = [device.identity for device in found]
     if as_json:
         print_json(
@@ -116,7 +115,7 @@ def doctor(
         raise UserError(
             f"--use-again {use_again}: not one of the devices in quarantine: {', '.join(state.quarantines())}"
         )
-    options = _discovery_options(adb_server, adb_connect, None)
+    options = options_of(adb_server, adb_connect, None)
     found, problems = _look(options)
     findings = asyncio.run(look_around(options, found))
     problems += [
@@ -233,7 +232,7 @@ def worker(
     """Offer this host's devices to `run --scheduler`: one Dask worker each, started and stopped as they come and go."""
     from scripts.farm.worker import serve
 
-    options = _discovery_options(adb_server, adb_connect, apk)
+    options = options_of(adb_server, adb_connect, apk)
     try:
         asyncio.run(serve(DaskOptions(scheduler, tls_ca_file, tls_cert, tls_key), options))
     except asyncio.CancelledError:
@@ -268,16 +267,6 @@ def _leave(summary: Summary, as_json: bool = False) -> None:
 
 def _look(options: DiscoveryOptions) -> tuple[list[Device], list[Problem]]:
     return asyncio.run(find_devices(all_discoveries(options)))
-
-
-def _discovery_options(servers: list[str] | None, connect: list[str] | None, apk: Path | None) -> DiscoveryOptions:
-    for value in [*(servers or []), *(connect or [])]:
-        port = value.rpartition(":")[2]
-        if not port.isdigit() or not 0 < int(port) <= MAX_PORT:
-            raise UserError(f"{value}: an adb address is HOST:PORT, such as lab-3:5037")
-    if apk and not apk.is_file():
-        raise UserError(f"--apk {apk}: no such file")
-    return DiscoveryOptions(adb_endpoints=tuple(servers or ()), adb_connect=tuple(connect or ()), android_apk=apk)
 
 
 def _existing(results: Path) -> Path:

@@ -1,6 +1,7 @@
 """All devices of all kinds."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from models.errors import UserError
 from scripts.farm.adb import AdbDiscovery
@@ -8,6 +9,23 @@ from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, DeviceError, Discovery, DiscoveryOptions, Problem
 from scripts.farm.host_device import HostDiscovery
 from scripts.farm.ios import IosDiscovery
+
+MAX_PORT = 65_535
+
+
+def options_of(servers: list[str] | None, connect: list[str] | None, apk: Path | None) -> DiscoveryOptions:
+    """Where the command line says to look.
+
+    Raises:
+        UserError: an address without a port, or no such package.
+    """
+    for value in [*(servers or []), *(connect or [])]:
+        port = value.rpartition(":")[2]
+        if not port.isdigit() or not 0 < int(port) <= MAX_PORT:
+            raise UserError(f"{value}: an adb address is HOST:PORT, such as lab-3:5037")
+    if apk and not apk.is_file():
+        raise UserError(f"--apk {apk}: no such file")
+    return DiscoveryOptions(adb_endpoints=tuple(servers or ()), adb_connect=tuple(connect or ()), android_apk=apk)
 
 
 def all_discoveries(options: DiscoveryOptions) -> list[Discovery]:
