@@ -56,12 +56,15 @@ class ActivityCommands:
         """The commands by name."""
         return {"am": self._am}
 
-    def force_stop(self, reason: str) -> None:
-        """End the active run, as the system does."""
+    def force_stop(self, reason: str) -> int | None:
+        """End the active run, as the system does; returns the id of its process, None where none is active."""
         process = self._state.process
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            self._state.exits.append((self._state.wall_clock_s(), process.pid, reason))
+        if process is None or process.poll() is not None:
+            return None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        self._state.exits.append((self._state.wall_clock_s(), process.pid, reason))
+        return process.pid
 
     def _am(self, io: ShellIo, words: list[str]) -> int:
         if not self._state.is_booted:
@@ -148,9 +151,9 @@ class ActivityCommands:
     def _strike(self, stage: str) -> None:
         faults, process = self._state.faults, self._state.process
         if faults.value(Fault.KILL_RUN) == stage and faults.strike(Fault.KILL_RUN):
-            self.force_stop("3 (LOW_MEMORY)")
-            pid = process.pid if process else 0
-            self._state.log_crash(pid, "lowmemorykiller", f"Kill '{PACKAGE}' ({pid}) to free memory")
+            # Lines that the harness wrote before its end come after it.
+            if pid := self.force_stop("3 (LOW_MEMORY)"):
+                self._state.log_crash(pid, "lowmemorykiller", f"Kill '{PACKAGE}' ({pid}) to free memory")
         elif faults.value(Fault.HANG_RUN) == stage and faults.strike(Fault.HANG_RUN) and process:
             process.send_signal(signal.SIGSTOP)
         elif faults.value(Fault.REBOOT) == stage and faults.strike(Fault.REBOOT):

@@ -39,7 +39,8 @@ def wait_for(work: Coroutine[None, None, T]) -> T:
 
 def request(run_id: str = "r1", **changes: object) -> RunRequest:
     """A run of a second or two."""
-    return RunRequest(run_id=run_id, protocol=SMALL.model_copy(update=changes), gates=NO_WAIT)
+    protocol = SMALL.model_copy(update=changes)
+    return RunRequest.model_validate({"run_id": run_id, "protocol": protocol, "gates": NO_WAIT})
 
 
 @pytest.fixture(scope="session")
