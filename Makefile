@@ -10,7 +10,7 @@ TINY := build/tiny-artifacts
 CLAIMS = $(patsubst %,--seed-article %,$(wildcard results/seed-article.json)) \
 	$(patsubst %,--training %,$(wildcard results/training/probe.json))
 
-.PHONY: artifacts test test-python test-android lint schemas report claims clean
+.PHONY: artifacts test test-python test-android tiny lint schemas report claims clean
 
 artifacts: $(VENV)/.export
 	$(BIN)/python -m export all
@@ -18,12 +18,15 @@ artifacts: $(VENV)/.export
 # Android first: its build makes the desktop harness that the farm's tests run on their fake phones.
 test: test-android test-python
 
-test-python: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto
+test-python: $(VENV)/.dev tiny
+	DEEPNARROW_ARTIFACTS=$(CURDIR)/$(TINY) $(BIN)/python -m pytest -n auto
+
+# What both halves of the tests run.
+tiny: $(VENV)/.export
+	$(BIN)/python -m export all --pair tiny --scheme int4 --target onnx,executorch --out $(TINY) --force
 
 ifdef HAS_JAVA
-test-android: $(VENV)/.export
-	$(BIN)/python -m export all --pair tiny --scheme int4 --target onnx,executorch --out $(TINY)
+test-android: tiny
 	bash android_app/ci/fetch_executorch_classes.sh
 	DEEPNARROW_ARTIFACTS=$(CURDIR)/$(TINY) $(MVN) -B -q -f android_app/pom.xml verify
 else
