@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from export.display import print_json, say
 from export.manifest import write_json
-from models.errors import UserError
 from scripts.bench.machine import Machine, this_machine
 from scripts.bench.paths import check_writable
+from scripts.command_line import EXIT_INTERRUPTED, run_app
 from scripts.training.display import print_training
 from scripts.training.record import Training, TrainingRun
 from scripts.training.tasks import FULL, QUICK, Problem, longer, problems
 from scripts.training.train import contenders, num_trainings, train_contender
-
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -98,16 +95,7 @@ def _result(
 
 def main() -> None:
     """Run; what a person can act on ends as one line and an exit code."""
-    try:
-        app(prog_name="python -m scripts.training.probe")
-    except UserError as error:
-        say(f"error: {error}")
-        sys.exit(EXIT_USAGE)
-    except OSError as error:
-        say(f"error: {(error.strerror or str(error)).lower()}: {error.filename}")
-        sys.exit(EXIT_FAILED)
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
+    run_app(app, "python -m scripts.training.probe")
 
 
 if __name__ == "__main__":

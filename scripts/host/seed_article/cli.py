@@ -1,7 +1,6 @@
 """The command line: `python -m scripts.host.seed_article`."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,13 +11,12 @@ from export.manifest import write_json
 from models.errors import UserError
 from scripts.bench.machine import this_machine
 from scripts.bench.paths import check_writable
+from scripts.command_line import run_app
 from scripts.host.environment import usable_cores
 from scripts.host.seed_article.display import print_article
 from scripts.host.seed_article.measure import Plan, available_computes, measure
 from scripts.host.seed_article.pairs import SEED_PAIRS, pair_facts
 from scripts.host.seed_article.record import Compute, Measurement, SeedArticle
-
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -88,13 +86,4 @@ def _numbers(text: str, option: str) -> tuple[int, ...]:
 
 def main() -> None:
     """Run; what a person can act on ends as one line and an exit code."""
-    try:
-        app(prog_name="python -m scripts.host.seed_article")
-    except UserError as error:
-        say(f"error: {error}")
-        sys.exit(EXIT_USAGE)
-    except OSError as error:
-        say(f"error: {(error.strerror or str(error)).lower()}: {error.filename}")
-        sys.exit(EXIT_FAILED)
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
+    run_app(app, "python -m scripts.host.seed_article")
