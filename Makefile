@@ -41,8 +41,12 @@ report: $(VENV)/.report
 	$(BIN)/python -m scripts.farm run campaigns/host.toml
 	$(BIN)/python -m scripts.report results --out report.html $(CLAIMS)
 
-# What the page says of the seed article's claims, from its own networks and from small trainings; then make report again.
+# What the page says of the seed article's claims: its own networks, mobilellm-125m in fp32 and with one thread, and
+# small trainings; then make report again.
 claims: $(VENV)/.report
+	$(BIN)/python -m export all --target executorch,onnx --scheme int4,fp32
+	$(BIN)/python -m scripts.farm run campaigns/quantisation.toml
+	$(BIN)/python -m scripts.farm run campaigns/one-thread.toml
 	$(BIN)/python -m export all --pair seed-mlp --scheme fp32 --target onnx,executorch
 	$(BIN)/python -m export all --pair seed-mlp-matched --scheme fp32 --target onnx,executorch
 	$(BIN)/python -m scripts.host.seed_article --artifacts artifacts --out results/seed-article.json

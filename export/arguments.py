@@ -15,7 +15,7 @@ from models.catalog import PAIRS, get_pair
 from models.errors import UserError
 from models.pair import Arm
 from models.shape import Shape, describe
-from models.sweep import SWEEP, design, sweep_shapes
+from models.sweep import SWEEP, SWEEP_PAIR, design, sweep_shapes
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -112,7 +112,7 @@ def plan_pair(name: str, seed: int, weights: dict[Arm, Path]) -> list[PlannedSha
 
 def plan_sweep(seed: int) -> list[PlannedShape]:
     """The shapes of the sweep with random weights."""
-    return [_random(name, "sweep", None, shape, seed) for name, shape in SWEEP.items()]
+    return [_random(name, SWEEP_PAIR, None, shape, seed) for name, shape in SWEEP.items()]
 
 
 def sweep_design(target: TargetName, scheme: Scheme, window: tuple[float, float]) -> str:

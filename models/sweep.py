@@ -38,6 +38,7 @@ _ROWS = (
     (48, 576, 9, 1, 1536),
 )
 
+SWEEP_PAIR = "sweep"  # what their manifests have in place of a pair
 SWEEP: Mapping[str, TransformerShape] = MappingProxyType({
     f"{layers}x{width}": TransformerShape(
         num_layers=layers, hidden_size=width, num_heads=heads, num_kv_heads=kv_heads, head_dim=64, ffn_size=ffn,

@@ -166,6 +166,10 @@ class Target(Protocol):
         """Import everything that writing and opening need, so that its cost is told apart from the work's."""
         ...
 
+    def load_runtime(self) -> None:
+        """Import what opening an artifact needs and no more: a run is a fresh process, so it pays for every import."""
+        ...
+
     def storage(self, spec: ExportSpec) -> Storage:
         """Formats this target stores under the spec's scheme. Needs no SDK."""
         ...

@@ -80,7 +80,7 @@ def run(subject: Subject, num_threads: int, protocol: Protocol) -> DecodeRun:
     """Load and measure `subject` in this process."""
     # It opens peers too: their files have the same inputs and outputs as ours.
     runtime = get_target(subject.runtime)
-    runtime.load_sdk()
+    runtime.load_runtime()
     tokens = np.random.default_rng(0).integers(0, subject.shape.vocab_size, protocol.positions, dtype=np.int64)
     import_rss_bytes = rss_bytes()
     start = time.perf_counter()

@@ -5,12 +5,14 @@ import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 from export.manifest import Manifest, find_artifacts, read_manifest
 from export.targets.base import TargetName
 from models.errors import UserError
 from models.pair import Arm
+from models.sweep import SWEEP_PAIR
 from scripts.farm.campaign import Campaign, Order
 from scripts.farm.device import DeviceIdentity
 from scripts.records import DeviceKind, PlanPosition, Protocol, RunRequest
@@ -84,12 +86,31 @@ def find_subjects(campaign: Campaign) -> list[Subject]:
             known = ", ".join(sorted({each.pair for each in found.values()})) or "none"
             raise UserError(
                 f"pair {pair}: no artifact of it in {campaign.artifacts_folder} that targets and schemes allow; "
-                f"pairs there: {known}; make it with: python -m export all --pair {pair}{_unread(unreadable)}"
+                f"pairs there: {known}; make it with: {_export_command(pair)}{_unread(unreadable)}"
             )
+        _check_complete(campaign, pair, mine)
         subjects += mine
     for subject in subjects:
         _check_positions(subject, campaign.protocol)
     return sorted(subjects, key=lambda subject: subject.manifest.job_id)
+
+
+def _check_complete(campaign: Campaign, pair: str, mine: Sequence[Subject]) -> None:
+    """Every shape in every target and scheme that is named; else a campaign would measure less than it says."""
+    there = {(each.manifest.shape_name, each.manifest.target, each.manifest.scheme) for each in mine}
+    for shape in sorted({name for name, _, _ in there}):
+        targets = campaign.targets or {target for name, target, _ in there if name == shape}
+        schemes = campaign.schemes or {scheme for name, _, scheme in there if name == shape}
+        for target, scheme in product(targets, schemes):
+            if (shape, target, scheme) not in there:
+                raise UserError(
+                    f"pair {pair}: {shape} has no artifact for {target} {scheme} in {campaign.artifacts_folder}; make "
+                    f"it with: {_export_command(pair)} --target {target} --scheme {scheme}"
+                )
+
+
+def _export_command(pair: str) -> str:
+    return "python -m export sweep" if pair == SWEEP_PAIR else f"python -m export all --pair {pair}"
 
 
 def _check_positions(subject: Subject, protocol: Protocol) -> None:

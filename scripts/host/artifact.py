@@ -87,7 +87,7 @@ def open_cold(subject: Subject, num_threads: int) -> tuple[LanguageModel, Load, 
     have started, and the caller's, by the kernel's count. What neither the runtime nor the kernel tells is None.
     """
     target = get_target(subject.manifest.target)
-    target.load_sdk()
+    target.load_runtime()
     for name in subject.manifest.model_files:
         _drop_cached_pages(subject.folder / name)
     first, threads = np.zeros(1, np.int64), thread_count()

@@ -18,7 +18,7 @@ from models.catalog import get_pair
 from models.cost import kv_bytes_per_position, stored_bytes, weight_bytes_read
 from models.pair import Arm
 from models.shape import TransformerShape
-from models.sweep import SWEEP
+from models.sweep import SWEEP, SWEEP_PAIR
 from scripts.records import (
     RECORD_SCHEMA,
     REQUEST_SCHEMA,
@@ -109,7 +109,7 @@ def pair_networks(*pairs: str) -> list[Network]:
 
 def sweep_networks() -> list[Network]:
     """The shipped sweep."""
-    return [Network(pair="sweep", arm=None, name=name, shape=shape) for name, shape in SWEEP.items()]
+    return [Network(pair=SWEEP_PAIR, arm=None, name=name, shape=shape) for name, shape in SWEEP.items()]
 
 
 def generate_records(

@@ -41,6 +41,10 @@ class CoreMLTarget:
         """See `Target`."""
         load_sdk()
 
+    def load_runtime(self) -> None:
+        """See `Target`. coremltools both writes and opens."""
+        load_sdk()
+
     def storage(self, spec: ExportSpec) -> Storage:
         """See `Target`. The KV cache is 16 bits wide under every scheme, fp32 included."""
         return formats.storage(spec)

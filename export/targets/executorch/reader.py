@@ -17,15 +17,14 @@ from executorch.exir._serialize._flatbuffer import _run_flatc  # pyright: ignore
 from executorch.exir._serialize._flatbuffer_program import (
     _flatbuffer_to_program,  # pyright: ignore[reportPrivateUsage]
 )
-from executorch.exir._serialize._program import _ExtendedHeader  # pyright: ignore[reportPrivateUsage]
 
 from export.quantizers import QuantizedTensor
 from export.targets.base import StoredTensor
 from export.targets.executorch.constants import unpack_scales, unpack_values
+from export.targets.executorch.header import Header, read_header
 from export.targets.executorch.schema_pin import executorch_root
 from models.errors import UserError
 
-HEADER_OFFSET = 8  # ExecuTorch's extended header lies behind the flatbuffer's root offset and magic
 XNNPACK_SCHEMA = "backends/xnnpack/serialization/schema.fbs"
 # What the parsers of damaged bytes raise.
 _PARSE_ERRORS = (ValueError, LookupError, TypeError, struct.error, subprocess.CalledProcessError)
@@ -117,7 +116,7 @@ class PteFile:
         except _PARSE_ERRORS as error:
             raise UserError(f"{self.path}: not a whole ExecuTorch program ({error}); write it again") from error
 
-    def _parse(self, header: _ExtendedHeader) -> None:
+    def _parse(self, header: Header) -> None:
         self._program = _flatbuffer_to_program(self._data[: header.program_size].tobytes())
         self._named = {entry.key: entry.segment_index for entry in self._program.named_data or []}
         (self.plan,) = (plan for plan in self._program.execution_plan if plan.name == "forward")
@@ -173,25 +172,6 @@ class PteFile:
         if not entry["named_key"]:
             return np.empty(0, np.uint8)
         return self._segment(self._named[entry["named_key"]])
-
-
-def read_header(path: Path) -> _ExtendedHeader:
-    """ExecuTorch's header, after a check that the file is as long as it says; the runtime does not look.
-
-    Raises:
-        UserError: the file is missing or damaged.
-    """
-    if not path.is_file():
-        raise UserError(f"{path.parent}: no {path.name}; write the artifact again")
-    with path.open("rb") as stream:
-        head = stream.read(HEADER_OFFSET + _ExtendedHeader.NUM_HEAD_BYTES)[HEADER_OFFSET:]
-    size = path.stat().st_size
-    header = _ExtendedHeader.from_bytes(head.ljust(_ExtendedHeader.NUM_HEAD_BYTES, b"\0"))
-    expected = header.segment_base_offset + header.segment_data_size
-    if not header.is_valid() or size != expected:
-        found = f"{size} bytes, its header says {expected}" if header.is_valid() else "it has no ExecuTorch header"
-        raise UserError(f"{path}: not a whole ExecuTorch program ({found}); write it again")
-    return header
 
 
 def _arguments(graph: dict[str, Any]) -> dict[int, int]:

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
+import torch  # before the binding, which needs its libraries
+
+# The binding itself: its Python face, portable_lib, imports the whole exporter, three seconds in every run.
+from executorch.extension.pybindings import _C  # pyright: ignore[reportPrivateUsage]
 
 from export.targets.base import ExportOptions, check_call
-from export.targets.executorch.reader import read_header
+from export.targets.executorch.header import read_header
 from export.targets.executorch.schema_pin import executorch_root
 
 
@@ -29,12 +32,10 @@ def load(path: Path, num_threads: int) -> Module:
     Raises:
         UserError: the file is missing or damaged.
     """
-    from executorch.extension.pybindings import portable_lib
-
     _load_operators(executorch_root())
-    portable_lib._unsafe_reset_threadpool(num_threads)  # pyright: ignore[reportPrivateUsage]
+    _C._unsafe_reset_threadpool(num_threads)  # pyright: ignore[reportPrivateUsage]
     read_header(path)
-    return portable_lib._load_for_executorch(str(path))  # pyright: ignore[reportPrivateUsage]
+    return _C._load_for_executorch(str(path))  # pyright: ignore[reportPrivateUsage]
 
 
 class ExecuTorchLanguageModel:

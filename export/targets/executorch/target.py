@@ -30,7 +30,9 @@ class ExecuTorchTarget:
     def load_sdk(self) -> None:
         for module in ("decoder", "mlp", "stored_weights", "runtime"):
             import_module(f"export.targets.executorch.{module}")
-        import_module("executorch.extension.pybindings.portable_lib")
+
+    def load_runtime(self) -> None:
+        import_module("export.targets.executorch.runtime")
 
     def storage(self, spec: ExportSpec) -> Storage:
         return files.storage(spec.scheme)

@@ -3,22 +3,11 @@
 import numpy as np
 
 from export.targets.base import ExportSpec
+from export.targets.onnx.formats import CACHE_PARTS, past_name, present_name
 from export.targets.onnx.graph import INT32, Attribute, GraphWriter
 from export.targets.onnx.matrices import Matrices
 from models.rope import ROPE_COS, ROPE_SIN, rope_tables
 from models.shape import MlpShape, TransformerShape
-
-CACHE_PARTS = ("key", "value")
-
-
-def past_name(cache: int, part: str) -> str:
-    """Input of cache number `cache`; `part` is `key` or `value`."""
-    return f"past_key_values.{cache}.{part}"
-
-
-def present_name(cache: int, part: str) -> str:
-    """Output of cache number `cache`."""
-    return f"present.{cache}.{part}"
 
 
 class OnnxDecoder:

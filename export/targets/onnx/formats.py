@@ -15,11 +15,22 @@ from models.tensors import Role, TensorSpec, tensors
 MODEL_FILE = "model.onnx"
 DATA_FILE = "model.onnx.data"
 GENAI_FILE = "genai_config.json"
+CACHE_PARTS = ("key", "value")
 
 # A cache line. The runtime maps weights straight from the file, at any offset.
 ALIGNMENT = 64
 # MatMulNBits on float32 activations takes float32 scales only.
 SCALE_BITS = 32
+
+
+def past_name(cache: int, part: str) -> str:
+    """Input of cache number `cache`; `part` is `key` or `value`."""
+    return f"past_key_values.{cache}.{part}"
+
+
+def present_name(cache: int, part: str) -> str:
+    """Output of cache number `cache`."""
+    return f"present.{cache}.{part}"
 
 
 def storage(spec: ExportSpec) -> Storage:

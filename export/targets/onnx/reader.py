@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from export.targets.base import StoredTensor
-from export.targets.onnx.builders import CACHE_PARTS, past_name
+from export.targets.onnx.formats import CACHE_PARTS, past_name
 from export.targets.onnx.model_file import ModelFile, Node, Place
 from models.decoder import walk_decoder
 from models.errors import UserError

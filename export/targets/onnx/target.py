@@ -40,6 +40,10 @@ class OnnxTarget:
         for module in ("builders", "matrices", "reader", "runtime"):
             import_module(f"export.targets.onnx.{module}")
 
+    def load_runtime(self) -> None:
+        """Import onnxruntime."""
+        import_module("export.targets.onnx.runtime")
+
     def storage(self, spec: ExportSpec) -> Storage:
         """See `formats.storage`: int8 is stored in groups of 32."""
         return storage(spec)

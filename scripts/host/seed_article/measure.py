@@ -186,7 +186,7 @@ def _artifact_opener(manifests: dict[Path, Manifest], threads: int) -> Callable[
     def opened(arm: Arm) -> Call:
         folder, manifest = next((path, m) for path, m in manifests.items() if m.arm is arm)
         target = get_target(manifest.target)
-        target.load_sdk()
+        target.load_runtime()
         network = target.open_network(manifest.spec, folder, threads)
         x = np.random.default_rng(_SEED).standard_normal((1, _mlp(manifest.shape).input_size), dtype=np.float32)
         return lambda: network.forward(x)

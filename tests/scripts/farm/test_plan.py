@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from export.quantization import Scheme
 from models.errors import UserError
 from models.pair import Arm
 from scripts.farm.campaign import Campaign, Order
@@ -87,3 +88,11 @@ def test_what_runs_where(campaign: Campaign, subjects: list[Subject]) -> None:
 def test_an_unknown_pair_names_what_is_there(campaign: Campaign) -> None:
     with pytest.raises(UserError, match=r"pair nope.*pairs there: tiny.*--pair nope"):
         find_subjects(campaign.model_copy(update={"pairs": ("nope",)}))
+
+
+def test_a_scheme_without_artifacts_is_refused_not_left_out(campaign: Campaign) -> None:
+    asked = campaign.model_copy(update={"schemes": (Scheme.INT4, Scheme.FP32)})
+    with pytest.raises(
+        UserError, match=r"pair tiny: \S+ has no artifact for onnx fp32 in .*--pair tiny .*--scheme fp32"
+    ):
+        find_subjects(asked)

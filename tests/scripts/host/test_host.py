@@ -190,3 +190,18 @@ def test_networks_are_refused(tmp_path: Path) -> None:
     assert run(manifest.parent, request_file(tmp_path), tmp_path)[0] == 1
     assert failed(tmp_path)[1].failure is FailureKind.ARTIFACT
     assert "MLP" in failed(tmp_path)[1].message
+
+
+@pytest.mark.parametrize(
+    ("target", "unused"), [("executorch", ("executorch.exir", "torch._dynamo")), ("onnx", ("onnx", "torch"))]
+)
+def test_a_run_imports_no_exporter(tiny_artifacts: Path, tmp_path: Path, target: str, unused: tuple[str, ...]) -> None:
+    """The imports of the writers take three seconds, which a farm would pay in every run."""
+    arguments = ["--artifact", artifact(tiny_artifacts, target), "--request", request_file(tmp_path), "--out", tmp_path]
+    code = (
+        f"import sys; sys.argv = ['host', *{list(map(str, arguments))}]\nfrom scripts.host.cli import main\n"
+        f"try: main()\nexcept SystemExit: print([name for name in {unused} if name in sys.modules])"
+    )
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert "completed" in output
+    assert output.splitlines()[-1] == "[]"
