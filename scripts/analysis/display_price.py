@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from scripts.analysis.card import PriceCard
 from scripts.analysis.console import kind_note, new_table, show, shown
 from scripts.analysis.price import Interval, PriceFit, Unidentified
+from scripts.analysis.price_fit import NO_INTERVAL
 from scripts.analysis.sweep_price import Checked, SetupPrice
 from scripts.analysis.token_model import Term
 
-# What stands for an interval where every shape was run once: nothing tells the noise of its runs.
-NO_INTERVAL = "no interval"
 _NS_PER_MS, _NS_PER_US, _GB = 1e6, 1e3, 1e9
 
 

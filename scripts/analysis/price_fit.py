@@ -16,6 +16,8 @@ _NORMAL_MAD = 1.4826
 _MEDIAN_OVER_MEAN = 1.25
 # A term that makes up this share of the time, in the median shape, gives the fit its name.
 DOMINANT_SHARE = 0.7
+# What stands for an interval where every shape was run once: nothing tells the noise of its runs.
+NO_INTERVAL = "no interval"
 # Median leave-one-shape-out error above which a fit is shown with a warning.
 MAX_ERROR = 0.10
 

@@ -13,9 +13,10 @@ from scripts.analysis.recommend import Quality, Recommendation, recommend
 from scripts.analysis.sweep_price import SetupPrice, storage_of
 from scripts.report.blocks import Card, Column, DataRow, Figure, Row, Table
 from scripts.report.charts import finish, named, row_names, rows_of, tooltip
+from scripts.report.fit_words import fit_interval, fit_percents, interval_ends
 from scripts.report.palette import css
 from scripts.report.setups import SetupView, tags
-from scripts.report.words import MISSING, interval, number, percent, plural
+from scripts.report.words import MISSING, number, percent, plural
 
 Fitted = Sequence[tuple[SetupPrice, PriceFit]]
 Views = Mapping[Setup, SetupView]
@@ -30,16 +31,16 @@ def depth_gaps(fits: Fitted) -> dict[Setup, tuple[DepthGap, ...]]:
     return {p.setup: price_card(f, p.setup.target, p.setup.scheme, p.probe_bytes_per_s).gaps for p, f in fits}
 
 
-def gap_rows(gaps: Mapping[Setup, Sequence[DepthGap]], views: Views) -> list[DataRow]:
+def gap_rows(fits: Fitted, gaps: Mapping[Setup, Sequence[DepthGap]], views: Views) -> list[DataRow]:
     """The data set `gap`: pairs at each context under the scheme that was fitted, in percent of the wide arm."""
+    known = {price.setup: fit for price, fit in fits}
     return [
         {
             **tags(views[setup]),
             "row": f"{views[setup].full_label} · {each.pair} · {each.context}",
             "name": f"{each.pair}, context {each.context}",
             "gap": round(100 * each.relative.value, 2),
-            "low": round(100 * each.relative.low, 2),
-            "high": round(100 * each.relative.high, 2),
+            **interval_ends(known[setup], each.relative, 100),
             "ms": round(each.gap_ns.value / 1e6, 4),
             "label": f"{number(each.gap_ns.value / 1e6)} ms",
         }
@@ -61,14 +62,14 @@ def gap_figure() -> Figure:
     label = (
         named("gap")
         .mark_text(align="left", dx=6, fontSize=10, color=css("soft"))
-        .encode(x="high:Q", y=y, text="label:N")
+        .encode(x="end:Q", y=y, text="label:N")
     )
     return Figure(
         name="gap",
         question="How much slower is the deep arm of each shipped pair here, by the fit?",
         spec=finish([zero, line, point, label, *row_names("gap")]),
-        note="Mark: (deep - wide) / wide, predicted, in %; line: 95 % bootstrap interval over runs; beside it the gap "
-        "in ms a token. Under the scheme that was fitted. One setup.",
+        note="Mark: (deep - wide) / wide, predicted, in %; line: 95 % bootstrap interval over runs, none where each "
+        "shape was run once; beside it the gap in ms a token. Under the scheme that was fitted. One setup.",
         table=Table("In numbers: the depth price cards", (), ()),
         one_setup=True,
     )
@@ -82,8 +83,8 @@ def price_cards(fits: Fitted, gaps: Mapping[Setup, Sequence[DepthGap]], views: V
 def _card(price: SetupPrice, fit: PriceFit, gaps: Sequence[DepthGap], view: SetupView) -> Card:
     tau, scheme = fit.tau_ns, price.setup.scheme
     lines = (
-        f"One more layer costs {number(tau.value / 1e3)} µs a token at equal bytes (95 % interval "
-        f"{interval(tau.low / 1e3, tau.high / 1e3)}, {plural(price.num_runs, 'usable run')} of "
+        f"One more layer costs {number(tau.value / 1e3)} µs a token at equal bytes (95 % interval: "
+        f"{fit_interval(fit, tau, 1e-3)}; {plural(price.num_runs, 'usable run')} of "
         f"{plural(len(fit.shapes), 'shape')}). Decode: {fit.label}.",
         *([f"Warning: {fit.warning}."] if fit.left_one_out and fit.warning else []),
         f"In the tables, {_BREAK_EVEN}.",
@@ -91,10 +92,10 @@ def _card(price: SetupPrice, fit: PriceFit, gaps: Sequence[DepthGap], view: Setu
     )
     own = [each for each in gaps if not each.transferred]
     others = [each for each in gaps if each.transferred]
-    tables = [_gap_table(f"Gap of each shipped pair at {scheme}, deep - wide, by the fit", own)]
+    tables = [_gap_table(f"Gap of each shipped pair at {scheme}, deep - wide, by the fit", fit, own)]
     if others:
         tables.append(
-            _gap_table(f"The same for other schemes: their bytes with the terms of {scheme}, an estimate", others)
+            _gap_table(f"The same for other schemes: their bytes with the terms of {scheme}, an estimate", fit, others)
         )
     tables += [_shapes_table(price, fit, budget) for budget in BUDGETS]
     return Card("Depth price card", lines, view, tuple(tables), strong=True)
@@ -103,12 +104,12 @@ def _card(price: SetupPrice, fit: PriceFit, gaps: Sequence[DepthGap], view: Setu
 _BREAK_EVEN = "“τ for 5 %” is the price of a layer, in µs, at which the gap is 5 %"
 
 
-def _gap_table(caption: str, gaps: Sequence[DepthGap]) -> Table:
+def _gap_table(caption: str, fit: PriceFit, gaps: Sequence[DepthGap]) -> Table:
     columns = (Column("pair"), Column("scheme"), *(Column(title, numeric=True) for title in _GAP_COLUMNS))
-    return Table(caption, columns, [_gap_row(each) for each in gaps])
+    return Table(caption, columns, [_gap_row(fit, each) for each in gaps])
 
 
-def _gap_row(gap: DepthGap) -> Row:
+def _gap_row(fit: PriceFit, gap: DepthGap) -> Row:
     taus = [number(each.tau_ns / 1e3) if each.tau_ns is not None else "none" for each in gap.break_even]
     return Row(
         (
@@ -118,9 +119,9 @@ def _gap_row(gap: DepthGap) -> Row:
             number(gap.deep_ns / 1e6),
             number(gap.wide_ns / 1e6),
             number(gap.gap_ns.value / 1e6),
-            interval(gap.gap_ns.low / 1e6, gap.gap_ns.high / 1e6),
+            fit_interval(fit, gap.gap_ns, 1e-6),
             percent(gap.relative.value),
-            f"{percent(gap.relative.low)} to {percent(gap.relative.high)}",
+            fit_percents(fit, gap.relative),
             *taus,
         )
     )
@@ -134,17 +135,17 @@ def _shapes_table(price: SetupPrice, fit: PriceFit, budget: int) -> Table:
         f"Which shape of {budget / 1e6:g} M parameters? Depths that no other beats in both speed at context {CONTEXT} "
         "and loss by the law of Gemstones (a ranking within one family, no forecast for your data)",
         (Column("shape"), *(Column(title, numeric=True) for title in titles), Column("mind")),
-        [_shape_row(each) for each in found if each.on_front],
+        [_shape_row(fit, each) for each in found if each.on_front],
     )
 
 
-def _shape_row(each: Recommendation) -> Row:
+def _shape_row(fit: PriceFit, each: Recommendation) -> Row:
     predicted = each.predicted_ns
     return Row(
         (
             describe(each.shape),
             number(predicted.value / 1e6),
-            interval(predicted.low / 1e6, predicted.high / 1e6),
+            fit_interval(fit, predicted, 1e-6),
             MISSING if each.loss is None else f"{each.loss:.3f}",
             "; ".join(each.warnings) or "inside what was measured and trained",
         )

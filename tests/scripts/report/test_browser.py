@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from scripts.records import DeviceKind, RunRecord
-from scripts.testing.records_generator import Campaign, GeneratedDevice, generate_records, pair_networks
+from scripts.testing.records_generator import Campaign, GeneratedDevice, generate_records, pair_networks, sweep_networks
 from tests.scripts.report.conftest import PHONE
 
 SECTIONS = ("decision", "latency", "bandwidth", "price", "pairs", "claims", "health", "provenance")
@@ -120,6 +120,17 @@ def test_texts_of_a_record_are_text(browser: Browser, page_of: Callable[[list[Ru
     assert opened.page.locator("#owned").count() == 0
     assert evil in opened.page.locator("#decision").inner_text()
     assert opened.troubles == []
+
+
+def test_one_run_a_shape_draws_points_without_intervals(
+    browser: Browser, page_of: Callable[[list[RunRecord]], Path]
+):
+    path = page_of(generate_records([PHONE], sweep_networks(), Campaign(repetitions=1)))
+    price = open_page(browser, path).page.locator("#price")
+    assert "(95 % interval: no interval; 10 usable runs of 10 shapes)" in price.inner_text()
+    tau = price.locator("#chart-tau svg")
+    assert tau.locator(".mark-symbol path").count() == 1
+    assert tau.get_by_text("n 10").count() == 1
 
 
 def _one_arm() -> list[RunRecord]:
