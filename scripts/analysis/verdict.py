@@ -55,8 +55,7 @@ class Verdict:
     """Side a against side b.
 
     Attributes:
-        ratio: median of a / median of b; where runs are paired, median of the ratios. NaN without runs on both sides,
-            and where a value is not above 0.
+        ratio: median of a / median of b. NaN without runs on both sides, and where a value is not above 0.
         low: lower end of its 95 % bootstrap interval over runs.
         high: upper end.
         p: of the two-sided test, uncorrected; 1 where it could not be made.
@@ -205,18 +204,13 @@ def _winner(ratio: float, metric: Metric) -> Word:
 
 
 def _ratio(a: np.ndarray, b: np.ndarray, method: Method, seed: int) -> tuple[float, tuple[float, float]]:
-    """Point and percentile interval, runs resampled with replacement; pairs stay together."""
+    """Ratio of medians and its percentile interval, runs resampled with replacement; pairs stay together."""
     random = np.random.default_rng(seed)
     rows = random.integers(len(a), size=(_RESAMPLES, len(a)))
-    if method is Method.PAIRED:
-        ratios = a / b
-        point, draws = float(np.median(ratios)), np.median(ratios[rows], axis=1)
-    else:
-        other = random.integers(len(b), size=(_RESAMPLES, len(b)))
-        point = float(np.median(a) / np.median(b))
-        draws = np.median(a[rows], axis=1) / np.median(b[other], axis=1)
+    other = rows if method is Method.PAIRED else random.integers(len(b), size=(_RESAMPLES, len(b)))
+    draws = np.median(a[rows], axis=1) / np.median(b[other], axis=1)
     low, high = np.percentile(draws, (2.5, 97.5))
-    return point, (float(low), float(high))
+    return float(np.median(a) / np.median(b)), (float(low), float(high))
 
 
 def _p_value(a: np.ndarray, b: np.ndarray, method: Method) -> float:
