@@ -122,9 +122,7 @@ def test_texts_of_a_record_are_text(browser: Browser, page_of: Callable[[list[Ru
     assert opened.troubles == []
 
 
-def test_one_run_a_shape_draws_points_without_intervals(
-    browser: Browser, page_of: Callable[[list[RunRecord]], Path]
-):
+def test_one_run_a_shape_draws_points_without_intervals(browser: Browser, page_of: Callable[[list[RunRecord]], Path]):
     path = page_of(generate_records([PHONE], sweep_networks(), Campaign(repetitions=1)))
     price = open_page(browser, path).page.locator("#price")
     assert "(95 % interval: no interval; 10 usable runs of 10 shapes)" in price.inner_text()
