@@ -54,8 +54,8 @@ class Campaign(_Section):
         artifacts_folder: where `python -m export` has put artifacts; relative paths start at the campaign file.
         pairs: pairs or sweeps below `artifacts_folder`, with `targets` and `schemes`.
         artifacts: single artifact folders, besides.
-        targets: of `pairs`; empty for all that are there and run on the device.
-        schemes: of `pairs`; empty for all that are there.
+        targets: of `pairs`; empty for all that are there and run on the device. Each shape must have those named.
+        schemes: of `pairs`; empty for all that are there. As for targets.
         devices: selectors: a device is used if it has all tags of one of them.
         repetitions: runs of each artifact on each device.
         budget_minutes: no run is begun after it; what is left is done by the next `run`.

@@ -12,7 +12,7 @@ from export.manifest import Manifest, find_artifacts, read_manifest
 from export.targets.base import TargetName
 from models.errors import UserError
 from models.pair import Arm
-from models.sweep import SWEEP_PAIR
+from models.sweep import SWEEP, SWEEP_PAIR
 from scripts.farm.campaign import Campaign, Order
 from scripts.farm.device import DeviceIdentity
 from scripts.records import DeviceKind, PlanPosition, Protocol, RunRequest
@@ -88,25 +88,38 @@ def find_subjects(campaign: Campaign) -> list[Subject]:
                 f"pair {pair}: no artifact of it in {campaign.artifacts_folder} that targets and schemes allow; "
                 f"pairs there: {known}; make it with: {_export_command(pair)}{_unread(unreadable)}"
             )
-        _check_complete(campaign, pair, mine)
+        _check_complete(campaign, pair, mine, found.values())
         subjects += mine
     for subject in subjects:
         _check_positions(subject, campaign.protocol)
     return sorted(subjects, key=lambda subject: subject.manifest.job_id)
 
 
-def _check_complete(campaign: Campaign, pair: str, mine: Sequence[Subject]) -> None:
-    """Every shape in every target and scheme that is named; else a campaign would measure less than it says."""
+def _check_complete(campaign: Campaign, pair: str, mine: Sequence[Subject], found: Iterable[Manifest]) -> None:
+    """Every shape of the pair in every target and scheme that is named; else a campaign measures less than it says.
+
+    What is not named is whatever is there.
+    """
     there = {(each.manifest.shape_name, each.manifest.target, each.manifest.scheme) for each in mine}
-    for shape in sorted({name for name, _, _ in there}):
-        targets = campaign.targets or {target for name, target, _ in there if name == shape}
-        schemes = campaign.schemes or {scheme for name, _, scheme in there if name == shape}
-        for target, scheme in product(targets, schemes):
-            if (shape, target, scheme) not in there:
+    for shape in _shape_names(pair, [each for each in found if each.pair == pair]):
+        combinations = {(target, scheme) for name, target, scheme in there if name == shape}
+        for target, scheme in product(campaign.targets or (None,), campaign.schemes or (None,)):
+            if not any(target in (None, t) and scheme in (None, s) for t, s in combinations):
+                asked = " ".join(each for each in (target, scheme) if each) or "any target"
+                options = "".join((f" --target {target}" * bool(target), f" --scheme {scheme}" * bool(scheme)))
                 raise UserError(
-                    f"pair {pair}: {shape} has no artifact for {target} {scheme} in {campaign.artifacts_folder}; make "
-                    f"it with: {_export_command(pair)} --target {target} --scheme {scheme}"
+                    f"pair {pair}: {shape} has no artifact for {asked} in {campaign.artifacts_folder}; make it with: "
+                    f"{_export_command(pair)}{options}"
                 )
+
+
+def _shape_names(pair: str, manifests: Sequence[Manifest]) -> list[str]:
+    """All that a pair or the sweep consists of; an arm that was never exported goes by the arm's name."""
+    if pair == SWEEP_PAIR:
+        return list(SWEEP)
+    arms = {each.arm for each in manifests}
+    missing = [str(arm) for arm in Arm if arms & set(Arm) and arm not in arms]
+    return sorted({each.shape_name for each in manifests}) + missing
 
 
 def _export_command(pair: str) -> str:

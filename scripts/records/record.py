@@ -194,9 +194,11 @@ class DecodeSamples(WireModel):
     step_ns: tuple[int, ...]
 
     @model_validator(mode="after")
-    def _same_length(self) -> "DecodeSamples":
+    def _measured(self) -> "DecodeSamples":
         if len(self.forward_ns) != len(self.step_ns):
             raise ValueError("forward_ns and step_ns must have one entry per step")
+        if any(value <= 0 for value in self.forward_ns):
+            raise ValueError("forward_ns: no call takes 0 ns or less")
         return self
 
 

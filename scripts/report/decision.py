@@ -102,7 +102,8 @@ def _headline(decision: Decision) -> str:
         case Choice.BY_CONTEXT:
             return f"{decision.pair}: it depends on the context"
         case Choice.UNDECIDED:
-            return f"{decision.pair}: not decided, more runs are needed"
+            few = any(row.verdict.word is Word.NOT_ENOUGH for row in decision.rows)
+            return f"{decision.pair}: not decided{', more runs are needed' * few}"
 
 
 def _because(rows: Sequence[PairVerdict]) -> str:

@@ -9,6 +9,12 @@ def fit_interval(fit: PriceFit, value: Interval, scale: float) -> str:
     return interval(value.low * scale, value.high * scale) if fit.has_intervals else NO_INTERVAL
 
 
+def told_interval(fit: PriceFit, value: Interval, scale: float) -> str:
+    """The same in a sentence."""
+    ends = fit_interval(fit, value, scale)
+    return f"95 % interval {ends}" if fit.has_intervals else ends
+
+
 def fit_percents(fit: PriceFit, value: Interval) -> str:
     """The same for a share, in percent."""
     return f"{percent(value.low)} to {percent(value.high)}" if fit.has_intervals else NO_INTERVAL

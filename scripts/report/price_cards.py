@@ -13,7 +13,7 @@ from scripts.analysis.recommend import Quality, Recommendation, recommend
 from scripts.analysis.sweep_price import SetupPrice, storage_of
 from scripts.report.blocks import Card, Column, DataRow, Figure, Row, Table
 from scripts.report.charts import finish, named, row_names, rows_of, tooltip
-from scripts.report.fit_words import fit_interval, fit_percents, interval_ends
+from scripts.report.fit_words import fit_interval, fit_percents, interval_ends, told_interval
 from scripts.report.palette import css
 from scripts.report.setups import SetupView, tags
 from scripts.report.words import MISSING, number, percent, plural
@@ -83,8 +83,8 @@ def price_cards(fits: Fitted, gaps: Mapping[Setup, Sequence[DepthGap]], views: V
 def _card(price: SetupPrice, fit: PriceFit, gaps: Sequence[DepthGap], view: SetupView) -> Card:
     tau, scheme = fit.tau_ns, price.setup.scheme
     lines = (
-        f"One more layer costs {number(tau.value / 1e3)} µs a token at equal bytes (95 % interval: "
-        f"{fit_interval(fit, tau, 1e-3)}; {plural(price.num_runs, 'usable run')} of "
+        f"One more layer costs {number(tau.value / 1e3)} µs a token at equal bytes ({told_interval(fit, tau, 1e-3)}; "
+        f"{plural(price.num_runs, 'usable run')} of "
         f"{plural(len(fit.shapes), 'shape')}). Decode: {fit.label}.",
         *([f"Warning: {fit.warning}."] if fit.left_one_out and fit.warning else []),
         f"In the tables, {_BREAK_EVEN}.",

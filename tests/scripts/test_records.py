@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from export.manifest import read_manifest, read_reference, write_json
 from export.schema import drifted, render
@@ -107,6 +107,13 @@ def test_a_finished_record_is_held_to_its_hash(tmp_path: Path) -> None:
     write_json(builder.PARITY, tmp_path / "record.json")
     with pytest.raises(UserError, match="its hash is not the one"):
         read_finished_record(tmp_path)
+
+
+def test_a_step_that_took_no_time_is_refused() -> None:
+    record = json.loads((GOLDEN / "record_completed.json").read_text())
+    record["decode"][0]["forward_ns"][0] = 0
+    with pytest.raises(ValidationError, match="no call takes 0 ns"):
+        RunRecord.model_validate_json(json.dumps(record))
 
 
 def test_defaults_of_a_request_fit_the_default_context() -> None:

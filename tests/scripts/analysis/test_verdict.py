@@ -141,6 +141,20 @@ def test_neighbouring_runs_are_paired_from_eight_on():
     assert {row.verdict.method for row in many} == {Method.PAIRED}
 
 
+def test_pairs_and_medians_that_disagree_name_no_winner():
+    slow_and_fast = [1.00, 1.01, 1.02, 1.03, 1.04, 1.05, 1.06, 1.07, 2.00, 2.01, 2.02, 2.03, 2.04, 2.05, 2.06, 2.07]
+    other = [1.03 * value for value in slow_and_fast]
+    other[8] = 1.0  # one run in the other mode moves the median below, while 15 of 16 pairs are slower
+    verdict = compare(other, slow_and_fast, tests=2, paired=True)
+    assert verdict.ratio < 0.8
+    assert verdict.word is Word.NO_DIFFERENCE
+
+
+def test_the_ratio_of_pairs_is_that_of_the_medians_shown_beside_it():
+    a, b = [10.0, 11, 12, 13, 14, 15, 16, 29], [5.0, 6, 7, 8, 9, 10, 11, 12]
+    assert compare(a, b, paired=True).ratio == pytest.approx(13.5 / 8.5)
+
+
 def test_invalid_and_failed_runs_never_enter_a_verdict():
     campaign = Campaign(repetitions=7, invalid_runs=2, failed_runs=4)
     row = pair_verdicts(generate_records([GeneratedDevice()], pair_networks("tiny"), campaign))[0]

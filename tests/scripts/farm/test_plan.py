@@ -1,6 +1,8 @@
 """The plan: interleaving, order, identity of repeats, and what is left of it."""
 
 import random
+import shutil
+from pathlib import Path
 
 import pytest
 
@@ -92,7 +94,30 @@ def test_an_unknown_pair_names_what_is_there(campaign: Campaign) -> None:
 
 def test_a_scheme_without_artifacts_is_refused_not_left_out(campaign: Campaign) -> None:
     asked = campaign.model_copy(update={"schemes": (Scheme.INT4, Scheme.FP32)})
-    with pytest.raises(
-        UserError, match=r"pair tiny: \S+ has no artifact for onnx fp32 in .*--pair tiny .*--scheme fp32"
-    ):
+    with pytest.raises(UserError, match=r"pair tiny: \S+ has no artifact for onnx fp32 in .*--pair tiny .*scheme fp32"):
         find_subjects(asked)
+
+
+def test_what_is_not_named_is_what_is_there(campaign: Campaign, tiny_artifacts: Path, tmp_path: Path) -> None:
+    """One scheme through two runtimes, another through one."""
+    everything = campaign.model_copy(update={"targets": (), "artifacts_folder": tmp_path})
+    shutil.copytree(tiny_artifacts / "tiny", tmp_path / "tiny")
+    for manifest in tmp_path.glob("tiny/*/executorch-int4/manifest.json"):
+        manifest.write_text(manifest.read_text().replace('"scheme": "int4"', '"scheme": "int8"'))
+    assert len(find_subjects(everything)) == 4
+    assert len(find_subjects(everything.model_copy(update={"schemes": (Scheme.INT4, Scheme.INT8)}))) == 4
+
+
+def test_a_missing_arm_is_named(campaign: Campaign, tiny_artifacts: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_artifacts / "tiny" / "deep-8x64", tmp_path / "tiny" / "deep-8x64")
+    with pytest.raises(UserError, match=r"pair tiny: wide has no artifact for onnx"):
+        find_subjects(campaign.model_copy(update={"artifacts_folder": tmp_path}))
+
+
+def test_half_a_sweep_is_refused(campaign: Campaign, tiny_artifacts: Path, tmp_path: Path) -> None:
+    one = shutil.copytree(tiny_artifacts / "tiny" / "deep-8x64", tmp_path / "sweep" / "20x512")
+    for manifest in one.glob("*/manifest.json"):
+        text = manifest.read_text().replace('"pair": "tiny"', '"pair": "sweep"').replace('"arm": "deep"', '"arm": null')
+        manifest.write_text(text.replace('"shape_name": "deep-8x64"', '"shape_name": "20x512"'))
+    with pytest.raises(UserError, match=r"pair sweep: \S+ has no artifact for onnx in .*python -m export sweep"):
+        find_subjects(campaign.model_copy(update={"artifacts_folder": tmp_path, "pairs": ("sweep",)}))

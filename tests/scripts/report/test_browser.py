@@ -14,6 +14,7 @@ from tests.scripts.report.conftest import PHONE
 
 SECTIONS = ("decision", "latency", "bandwidth", "price", "pairs", "claims", "health", "provenance")
 PHONE_WIDTH, DESK_WIDTH = 390, 1280
+PAPER_WIDTH = 703  # A4 less the margins of 12 mm, at 96 dpi
 
 
 @dataclass
@@ -109,7 +110,9 @@ def test_the_theme_can_be_changed_and_paper_is_white(browser: Browser, full_page
     page.emulate_media(media="print")
     assert page.evaluate(paper) == light
     assert page.locator("form.filters").is_hidden()
-    assert len(page.pdf(format="A4")) > 10_000
+    page.set_viewport_size({"width": PAPER_WIDTH, "height": 1000})
+    assert page.evaluate("document.documentElement.scrollWidth") <= PAPER_WIDTH
+    assert len(page.pdf(prefer_css_page_size=True)) > 10_000
 
 
 def test_texts_of_a_record_are_text(browser: Browser, page_of: Callable[[list[RunRecord]], Path]):
@@ -122,12 +125,18 @@ def test_texts_of_a_record_are_text(browser: Browser, page_of: Callable[[list[Ru
     assert opened.troubles == []
 
 
+def test_a_fit_draws_its_interval(browser: Browser, full_page: Path):
+    tau = open_page(browser, full_page).page.locator("#chart-tau svg")
+    assert tau.locator(".role-mark.mark-rule line").count() == 2
+
+
 def test_one_run_a_shape_draws_points_without_intervals(browser: Browser, page_of: Callable[[list[RunRecord]], Path]):
     path = page_of(generate_records([PHONE], sweep_networks(), Campaign(repetitions=1)))
     price = open_page(browser, path).page.locator("#price")
-    assert "(95 % interval: no interval; 10 usable runs of 10 shapes)" in price.inner_text()
+    assert "(no interval; 10 usable runs of 10 shapes)" in price.inner_text()
     tau = price.locator("#chart-tau svg")
     assert tau.locator(".mark-symbol path").count() == 1
+    assert tau.locator(".role-mark.mark-rule line").count() == 0
     assert tau.get_by_text("n 10").count() == 1
 
 

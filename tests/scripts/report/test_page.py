@@ -71,7 +71,7 @@ def test_figures_are_written_as_svg_and_png(full_page: Path):
 def test_each_fit_has_a_price_card_with_its_interval_gaps_and_shapes_to_ship(full_page: Path):
     html = full_page.read_text()
     told = re.findall(
-        r'class="answer">One more layer costs ([\d.]+) µs a token at equal bytes \(95 % interval: (\S+) to (\S+);', html
+        r'class="answer">One more layer costs ([\d.]+) µs a token at equal bytes \(95 % interval (\S+) to (\S+);', html
     )
     assert len(told) == 2
     # The phones were generated with 40 and 90 µs a layer.
@@ -80,6 +80,9 @@ def test_each_fit_has_a_price_card_with_its_interval_gaps_and_shapes_to_ship(ful
         assert abs(float(tau) / true - 1) < 0.25
     assert html.count("Gap of each shipped pair at int4") == 4  # a table's caption is also its label
     assert "Which shape of 125 M parameters?" in html
+    # The generated phones have no attention term.
+    assert "attention GB/s" in html
+    assert html.count("not fitted") == 2
 
 
 def test_temperatures_are_a_table_too(full_page: Path):
