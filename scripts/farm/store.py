@@ -80,6 +80,8 @@ class Store:
     def catch_up(self, campaign: str) -> list[str]:
         """Index what a farm that died has left without a row, and remove what it was still writing.
 
+        Where rows have lost their records, because somebody removed these to measure again, the index is rebuilt.
+
         Returns:
             one line for each folder that holds no finished record of ours.
         """
@@ -87,8 +89,10 @@ class Store:
             if not _is_being_written(leftover):
                 shutil.rmtree(leftover)
         known = {row["run_id"] for row in self.index.query("SELECT run_id FROM run WHERE campaign = ?", (campaign,))}
-        problems: list[str] = []
-        for folder in _run_folders(self.root / campaign):
+        folders, problems = _run_folders(self.root / campaign), list[str]()
+        if known - {folder.name for folder in folders}:
+            return self.reindex()[1]
+        for folder in folders:
             if folder.name not in known and (found := _read(folder, problems)):
                 self.index.insert(found.row())
         return problems

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -90,6 +91,15 @@ def test_a_record_without_a_row_is_found_and_half_written_ones_go(tmp_path: Path
         assert "cell.r2" in store.finished_slots("c")
     assert not of_the_dead.exists()
     assert of_the_living.exists()
+
+
+def test_runs_whose_records_were_removed_are_to_do_again(tmp_path: Path, golden: RunRecord) -> None:
+    filled(tmp_path, golden)
+    shutil.rmtree(tmp_path / "c" / "cell.r2.a0")
+    with Store(tmp_path) as store:
+        assert store.catch_up("c") == []
+        assert "cell.r2" not in store.finished_slots("c")
+        assert "cell.r1" in store.finished_slots("c")
 
 
 def test_records_and_rows_never_change(tmp_path: Path, golden: RunRecord) -> None:
