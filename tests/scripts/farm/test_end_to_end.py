@@ -337,6 +337,7 @@ def test_on_a_terminal_a_device_keeps_to_its_line(tiny_artifacts: Path, tmp_path
     os.close(terminal)
     assert process.wait() == 0
     plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown.decode())
-    assert re.search(r"1/3 +running \S+", plain)
+    # Which of its runs the screen catches depends on how fast they are.
+    assert re.search(r"[012]/3 +running \S+", plain)
     assert re.search(r"3/3 +done", plain)
     assert all(len(line) <= 100 for line in plain.replace("\r", "\n").splitlines())
