@@ -31,7 +31,7 @@ class ComparedCell:
     @property
     def undecided(self) -> bool:
         """Whether nothing can be said of it, as of a candidate that crashed in every run."""
-        return self.verdict.word in (Word.NOT_ENOUGH, Word.UNDECIDED)
+        return not self.verdict.decided
 
 
 @dataclass(frozen=True, slots=True)

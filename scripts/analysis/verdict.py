@@ -77,9 +77,14 @@ class Verdict:
     reason: str
 
     @property
+    def decided(self) -> bool:
+        """Whether its runs could have named a winner."""
+        return self.word not in (Word.NOT_ENOUGH, Word.UNDECIDED)
+
+    @property
     def names_winner(self) -> bool:
         """Whether it says that the sides differ."""
-        return self.word not in (Word.NO_DIFFERENCE, Word.NOT_ENOUGH, Word.UNDECIDED)
+        return self.decided and self.word is not Word.NO_DIFFERENCE
 
     @property
     def tested(self) -> bool:

@@ -1,25 +1,25 @@
 """The command line: `python -m scripts.bench decode|peers|export`."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from export.arguments import parse_choices
+from export.display import say
 from export.targets.base import TargetName
 from models.errors import UserError
 from models.pair import Arm
 from scripts.bench.decode import measure, summarize
 from scripts.bench.decode_run import Protocol
-from scripts.bench.display import DecodeReport, ExportReport, print_decode, print_exports, say, write_report
+from scripts.bench.display import DecodeReport, ExportReport, print_decode, print_exports, write_report
 from scripts.bench.exports import measure_exports
 from scripts.bench.machine import this_machine
 from scripts.bench.paths import check_writable, make_folder
 from scripts.bench.peers import Tool, make_peer, plan_checkpoint, write_checkpoint
 from scripts.bench.subjects import open_artifact, open_peer
+from scripts.command_line import run_app
 
-EXIT_FAILED, EXIT_USAGE = 1, 2
 _TOOLS = ", ".join(Tool)
 
 app = typer.Typer(
@@ -158,11 +158,4 @@ def export(
 
 def main() -> None:
     """Run a command; what a person can act on ends as one line and an exit code."""
-    try:
-        app(prog_name="python -m scripts.bench")
-    except UserError as error:
-        say(f"error: {error}")
-        sys.exit(EXIT_USAGE)
-    except OSError as error:
-        say(f"error: {(error.strerror or str(error)).lower()}: {error.filename}")
-        sys.exit(EXIT_FAILED)
+    run_app(app, "python -m scripts.bench")

@@ -42,11 +42,6 @@ class ExportReport:
     records: tuple[ExportRecord, ...]
 
 
-def say(line: str) -> None:
-    """One line on standard error."""
-    Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
-
-
 def write_report(report: DecodeReport | ExportReport, path: Path) -> None:
     """Write a report as JSON."""
     adapter: TypeAdapter[Any] = TypeAdapter(type(report))

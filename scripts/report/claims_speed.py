@@ -18,7 +18,6 @@ from scripts.report.claims_timings import (
     Work,
     all_timings,
     article_timings,
-    decided,
     supports_faster,
 )
 from scripts.report.claims_types import Finding
@@ -58,7 +57,7 @@ def matmul_findings(records: Sequence[RunRecord], article: SeedArticle | None) -
 
 def _not_slower(timing: Timing) -> bool | None:
     """Non-inferiority: the whole interval lies below 1 + floor. A wide interval that holds 1 shows nothing."""
-    if timing.rows < MIN_ROWS or not decided(timing.verdict):
+    if timing.rows < MIN_ROWS or not timing.verdict.decided:
         return None
     if timing.verdict.word is Word.SLOWER:
         return False
@@ -177,7 +176,7 @@ def _scaling(one: Timing, most: Timing) -> Finding:
         f"{most.where}: from 1 thread to {most.threads} the deep arm becomes {gained[0]:.2f} times as fast, the wide "
         f"one {gained[1]:.2f}; deep / wide goes from {_interval(one)} to {_interval(most)}.{most.caveat}"
     )
-    undecided = not (decided(one.verdict) and decided(most.verdict))
+    undecided = not (one.verdict.decided and most.verdict.decided)
     # A gap that narrows only because threads slow the wide arm down is no parallelism of the deep one.
     narrows = most.verdict.high < one.verdict.low and gained[0] > 1
     return Finding(where=most.where, text=text, supports=None if undecided else narrows)
@@ -196,7 +195,7 @@ def _two_devices(a: Timing, b: Timing) -> list[Finding]:
     ]
     ratios = [each.verdict.ratio for each in (a, b)]
     apart = a.verdict.high < b.verdict.low or b.verdict.high < a.verdict.low
-    if decided(a.verdict) and decided(b.verdict) and apart and max(ratios) >= (1 + a.floor) * min(ratios):
+    if a.verdict.decided and b.verdict.decided and apart and max(ratios) >= (1 + a.floor) * min(ratios):
         text = f"{where}: how much slower differs, {both}, intervals apart; it says nothing about which is faster."
         found.append(Finding(where=where, text=f"{text}{a.caveat}", supports=None))
     return found

@@ -84,12 +84,7 @@ class Timing:
 
 def supports_faster(verdict: Verdict) -> bool | None:
     """Whether a verdict shows the deep arm ahead; None where there were not enough runs to say."""
-    return None if not decided(verdict) else verdict.word is Word.FASTER
-
-
-def decided(verdict: Verdict) -> bool:
-    """Whether its runs could have named a winner."""
-    return verdict.word not in (Word.NOT_ENOUGH, Word.UNDECIDED)
+    return None if not verdict.decided else verdict.word is Word.FASTER
 
 
 def record_timings(records: Sequence[RunRecord], work: Work) -> list[Timing]:

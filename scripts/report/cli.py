@@ -1,6 +1,5 @@
 """The command line: `python -m scripts.report RESULTS --out report.html` and `python -m scripts.report claims`."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -9,8 +8,8 @@ import typer
 from typer.core import TyperGroup
 
 from export.display import print_json, say
-from models.errors import UserError
 from scripts.analysis.cells import load_records
+from scripts.command_line import run_app
 from scripts.records import RunRecord
 from scripts.report.claims import claims_table
 from scripts.report.claims_display import print_claims
@@ -23,7 +22,6 @@ from scripts.report.output import check_folder, check_target, write_text
 from scripts.report.page import build_page
 from scripts.report.summary import summarize
 
-EXIT_USAGE, EXIT_FAILED = 2, 1
 _STDOUT = "-"
 
 
@@ -135,11 +133,4 @@ def _claims(records: Sequence[RunRecord], seed_article: Path | None, training: P
 
 def main() -> None:
     """Run; what a person can act on ends as one line and an exit code."""
-    try:
-        app(prog_name="python -m scripts.report")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_USAGE)
-    except OSError as error:
-        print(f"error: {(error.strerror or str(error)).lower()}: {error.filename}", file=sys.stderr)
-        sys.exit(EXIT_FAILED)
+    run_app(app, "python -m scripts.report")

@@ -79,8 +79,7 @@ def decision_card(decision: Decision) -> Card:
 
 
 def _choice(rows: Sequence[PairVerdict]) -> Choice:
-    words = {row.verdict.word for row in rows}
-    if words <= {Word.NOT_ENOUGH, Word.UNDECIDED}:
+    if not any(row.verdict.decided for row in rows):
         return Choice.UNDECIDED
     winners = {
         Choice.DEEP if row.verdict.word is Word.FASTER else Choice.WIDE for row in rows if row.verdict.names_winner
@@ -111,7 +110,7 @@ def _because(rows: Sequence[PairVerdict]) -> str:
     named = [row for row in rows if row.verdict.names_winner]
     row = (named or list(rows))[-1]
     verdict, at = row.verdict, f"At context {row.at}"
-    if verdict.word in (Word.NOT_ENOUGH, Word.UNDECIDED):
+    if not verdict.decided:
         return f"{at}: {verdict.reason}."
     spread = (
         f"95 % interval {number(verdict.low)} to {number(verdict.high)}, n {sides((verdict.n_a, verdict.n_b))} runs"

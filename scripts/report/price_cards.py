@@ -33,19 +33,18 @@ def depth_gaps(fits: Fitted) -> dict[Setup, tuple[DepthGap, ...]]:
 
 def gap_rows(fits: Fitted, gaps: Mapping[Setup, Sequence[DepthGap]], views: Views) -> list[DataRow]:
     """The data set `gap`: pairs at each context under the scheme that was fitted, in percent of the wide arm."""
-    known = {price.setup: fit for price, fit in fits}
     return [
         {
-            **tags(views[setup]),
-            "row": f"{views[setup].full_label} · {each.pair} · {each.context}",
+            **tags(views[price.setup]),
+            "row": f"{views[price.setup].full_label} · {each.pair} · {each.context}",
             "name": f"{each.pair}, context {each.context}",
             "gap": round(100 * each.relative.value, 2),
-            **interval_ends(known[setup], each.relative, 100),
+            **interval_ends(fit, each.relative, 100),
             "ms": round(each.gap_ns.value / 1e6, 4),
             "label": f"{number(each.gap_ns.value / 1e6)} ms",
         }
-        for setup, found in gaps.items()
-        for each in found
+        for price, fit in fits
+        for each in gaps[price.setup]
         if not each.transferred
     ]
 
