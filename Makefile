@@ -49,8 +49,8 @@ claims: $(VENV)/.report
 	$(BIN)/python -m scripts.farm run campaigns/one-thread.toml
 	$(BIN)/python -m export all --pair seed-mlp --scheme fp32 --target onnx,executorch
 	$(BIN)/python -m export all --pair seed-mlp-matched --scheme fp32 --target onnx,executorch
-	$(BIN)/python -m scripts.host.seed_article --artifacts artifacts --out results/seed-article.json
-	$(BIN)/python -m scripts.training.probe --out results/training/probe.json
+	$(BIN)/python -m scripts.claims.seed_article --artifacts artifacts --out results/seed-article.json
+	$(BIN)/python -m scripts.claims.training.probe --out results/training/probe.json
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -58,11 +58,11 @@ lint: $(VENV)/.dev
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/python -m export.schema --check
-	$(BIN)/python -m scripts.schema --check
+	$(BIN)/python -m scripts.records.schema --check
 
 schemas: $(VENV)/.dev
 	$(BIN)/python -m export.schema
-	$(BIN)/python -m scripts.schema
+	$(BIN)/python -m scripts.records.schema
 
 $(VENV)/.export: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -6,8 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from export.jobs.plan import PlannedShape, WeightOrigin
 from export.manifest import CheckpointSource, RandomSource
-from export.plan import PlannedShape, WeightOrigin
 from export.quantization import Scheme
 from export.targets.base import ExportSpec, TargetName, TokenIds
 from export.targets.registry import get_target

@@ -31,14 +31,14 @@ from export.display import (
     print_plan,
     say,
 )
-from export.events import Failed
-from export.gates import GateError
+from export.jobs.events import Failed
+from export.jobs.plan import Action, ExportJob, PlannedJob, PlannedShape, decide, make_jobs
+from export.jobs.progress import JobProgress
+from export.jobs.runner import Runner, remove_empty_folders, remove_leftovers
 from export.manifest import find_artifacts, read_manifest, write_index
-from export.plan import Action, ExportJob, PlannedJob, PlannedShape, decide, make_jobs
-from export.progress import JobProgress
+from export.proof.gates import GateError
+from export.proof.reference import Thoroughness
 from export.quantization import Scheme
-from export.reference import Thoroughness
-from export.runner import Runner, remove_empty_folders, remove_leftovers
 from export.targets.base import AttentionForm, ExportOptions, ExportSpec, TargetName
 from export.targets.registry import get_target
 from models.audit import audit
@@ -194,7 +194,7 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Repeat every gate on artifacts from disk: files, operators, size, weights by value, logits, greedy tokens."""
-    from export.verify import verify_artifact  # imports torch, which the other commands do without
+    from export.proof.verify import verify_artifact  # imports torch, which the other commands do without
 
     results: list[dict[str, object]] = []
     for folder in folders:

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TextIO
 
-from export.gates import GateError
+from export.proof.gates import GateError
 from models.errors import UserError
 
 

@@ -9,10 +9,10 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
-from export.events import Done, Failed
-from export.gates import FLOOR_FACTOR, Gate, GateResult
+from export.jobs.events import Done, Failed
+from export.jobs.plan import PlannedJob
 from export.manifest import Manifest, read_manifest
-from export.plan import PlannedJob
+from export.proof.gates import FLOOR_FACTOR, Gate, GateResult
 from export.quantization import Scheme
 from export.targets.base import TargetName
 from export.targets.registry import get_target

@@ -14,9 +14,9 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from export.gates import Gate, GateError, GateResult
+from export.proof.gates import Gate, GateError, GateResult
+from export.proof.reference import REFERENCE_FILE, NetworkReference, Reference, TextReference, Thoroughness
 from export.quantization import Scheme
-from export.reference import REFERENCE_FILE, NetworkReference, Reference, TextReference, Thoroughness
 from export.targets.base import ExportOptions, ExportSpec, Observed, TargetName, TensorInfo, TokenIds
 from models.cost import ActivationBytes, BitsPerWeight, TokenCost
 from models.errors import UserError
@@ -220,8 +220,8 @@ def sha256(path: Path) -> str:
 def move_into_place(finished: Path, folder: Path) -> None:
     """Give a finished temporary folder its name.
 
-    An older artifact of that name is set aside first and deleted last; `export.runner.remove_leftovers` puts it back if
-    the process dies in between.
+    An older artifact of that name is set aside first and deleted last; `export.jobs.runner.remove_leftovers` puts it
+    back if the process dies in between.
     """
     retired = finished.with_name(f"{finished.name}{RETIRED}")
     if folder.exists():

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from export.manifest import Index, Manifest
-from export.reference import Reference
+from export.proof.reference import Reference
 
 FOLDER = Path(__file__).parent / "schemas"
 SCHEMAS: Mapping[str, TypeAdapter[Any]] = {

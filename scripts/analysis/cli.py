@@ -10,21 +10,22 @@ import typer
 from export.arguments import parse_count, parse_depths
 from models.errors import UserError
 from models.pair import reference_for
-from scripts.analysis import display, gemstones, output
-from scripts.analysis.budget import audit_budgets
+from scripts.analysis import display, output
 from scripts.analysis.cells import Loaded, group_cells, load_records
 from scripts.analysis.comparison import compare_results
 from scripts.analysis.console import say
-from scripts.analysis.display_price import print_price
 from scripts.analysis.health import device_health
 from scripts.analysis.history import find_steps, series_of
 from scripts.analysis.metrics import METRICS, MetricName
-from scripts.analysis.pair_explanations import explanations, size_explanations
-from scripts.analysis.pair_verdicts import pair_verdicts
-from scripts.analysis.price import PriceFit
-from scripts.analysis.recommend import Quality
-from scripts.analysis.recommend import recommend as recommend_shapes
-from scripts.analysis.sweep_price import SetupPrice, check_predictions, setup_prices, storage_of
+from scripts.analysis.pairs import pair_verdicts
+from scripts.analysis.price import gemstones
+from scripts.analysis.price.budget import audit_budgets
+from scripts.analysis.price.display import print_price
+from scripts.analysis.price.pair_explanations import explanations, size_explanations
+from scripts.analysis.price.price import PriceFit
+from scripts.analysis.price.recommend import Quality
+from scripts.analysis.price.recommend import recommend as recommend_shapes
+from scripts.analysis.price.sweep import SetupPrice, check_predictions, setup_prices, storage_of
 
 P = ParamSpec("P")
 EXIT_REGRESSION, EXIT_USAGE, EXIT_NO_VERDICT = 1, 2, 3

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from scripts.analysis.budget import BudgetAudit
 from scripts.analysis.cells import Cell, Loaded, RunState, Setup
 from scripts.analysis.comparison import Comparison
 from scripts.analysis.console import kind_note, new_table, say, show, shown
 from scripts.analysis.health import DeviceHealth
 from scripts.analysis.history import Series, Step
 from scripts.analysis.metrics import METRICS, At, MetricName
-from scripts.analysis.pair_verdicts import PairVerdict
-from scripts.analysis.price import PriceFit
-from scripts.analysis.price_fit import NO_INTERVAL
-from scripts.analysis.recommend import Recommendation
+from scripts.analysis.pairs import PairVerdict
+from scripts.analysis.price.budget import BudgetAudit
+from scripts.analysis.price.fit import NO_INTERVAL
+from scripts.analysis.price.price import PriceFit
+from scripts.analysis.price.recommend import Recommendation
 from scripts.analysis.verdict import Verdict
 
 Row = TypeVar("Row")

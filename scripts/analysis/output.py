@@ -8,15 +8,15 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 from pydantic import BaseModel, TypeAdapter
 
-from scripts.analysis.card import PriceCard, price_card
 from scripts.analysis.cells import Cell, Setup
 from scripts.analysis.comparison import Comparison
-from scripts.analysis.explain import Explanation
 from scripts.analysis.metrics import run_metrics
-from scripts.analysis.pair_explanations import SizeExplanation
-from scripts.analysis.pair_verdicts import PairVerdict
-from scripts.analysis.price import PriceFit, Unidentified
-from scripts.analysis.sweep_price import Checked, SetupPrice
+from scripts.analysis.pairs import PairVerdict
+from scripts.analysis.price.card import PriceCard, price_card
+from scripts.analysis.price.explain import Explanation
+from scripts.analysis.price.pair_explanations import SizeExplanation
+from scripts.analysis.price.price import PriceFit, Unidentified
+from scripts.analysis.price.sweep import Checked, SetupPrice
 
 
 def print_json(value: object) -> None:

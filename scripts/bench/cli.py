@@ -18,7 +18,7 @@ from scripts.bench.machine import this_machine
 from scripts.bench.paths import check_writable, make_folder
 from scripts.bench.peers import Tool, make_peer, plan_checkpoint, write_checkpoint
 from scripts.bench.subjects import open_artifact, open_peer
-from scripts.command_line import run_app
+from scripts.console import run_app
 
 _TOOLS = ", ".join(Tool)
 

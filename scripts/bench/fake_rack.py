@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import UserError
-from scripts.farm.adb_server import HOME_VARIABLE, PORT_VARIABLE, own_server
+from scripts.farm.android.server import HOME_VARIABLE, PORT_VARIABLE, own_server
 
 # They stay cool: gates cost nothing that is the farm's.
 _PERSONALITY = "[thermal]\nbusy_celsius = 29.0\n"
@@ -86,7 +86,8 @@ def fake_rack(
     apk.write_bytes(b"stands for the package")
     os.environ[PORT_VARIABLE], os.environ[HOME_VARIABLE] = str(_free_port()), str(folder / "adb")
     command = [
-        sys.executable, "-m", "scripts.testing.fake_phone", "--root", str(folder / "phones"), "--harness-jar", str(jar),
+        sys.executable, "-m", "scripts.testing.android.fake_phone", "--root", str(folder / "phones"),
+        "--harness-jar", str(jar),
         "--port", str(_free_ports(count)), "--count", str(count), "--personality", str(personality),
     ]  # fmt: skip
     command += [] if link_bytes_per_s is None else ["--fault", f"slow-link={link_bytes_per_s}"]

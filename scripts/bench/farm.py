@@ -25,16 +25,16 @@ from scripts.bench.idle_device import IdleDevice
 from scripts.bench.machine import this_machine
 from scripts.bench.spread import paired_speed, spread
 from scripts.bench.timed_device import TimedDevice
-from scripts.farm.adb import AdbDevice, AdbDiscovery
-from scripts.farm.adb_link import AdbLink
-from scripts.farm.adb_server import own_server
+from scripts.farm.android.device import AdbDevice, AdbDiscovery
+from scripts.farm.android.link import AdbLink
+from scripts.farm.android.server import own_server
 from scripts.farm.campaign import Campaign, read_campaign
 from scripts.farm.device import Device
-from scripts.farm.devices_state import DevicesState
 from scripts.farm.discovery import find_devices
 from scripts.farm.plan import Slot, find_subjects, plan_device
 from scripts.farm.scheduler import run_campaign
-from scripts.farm.store import Store
+from scripts.farm.store.state import DevicesState
+from scripts.farm.store.store import Store
 from scripts.records import RunRecord
 
 EXIT_FAILED, EXIT_USAGE = 1, 2

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from models.errors import UserError
 from scripts.bench.fake_rack import CAMPAIGN_NAME
-from scripts.farm.store import Store
+from scripts.farm.store.store import Store
 from scripts.records import Completed
 
 _FINISH_S = 600.0

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from export.manifest import MANIFEST_FILE, FileKind, Manifest, read_manifest, sha256
 from models.errors import UserError
-from scripts.farm.adb import AdbDevice
-from scripts.farm.adb_link import AdbLink
-from scripts.farm.adb_staging import STAGING_ROOT
+from scripts.farm.android.device import AdbDevice
+from scripts.farm.android.link import AdbLink
+from scripts.farm.android.push import STAGING_ROOT
 
 _PLAIN = "/data/local/tmp/plain"
 _PUSH_S = 300.0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from export.targets.base import TargetName
 from scripts.records import Protocol
-from scripts.testing.records_generator import (
+from scripts.testing.records.generator import (
     Campaign,
     GeneratedDevice,
     generate_records,

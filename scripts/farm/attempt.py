@@ -6,11 +6,11 @@ from export.manifest import MANIFEST_FILE, sha256
 from models.errors import UserError
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, DeviceError, DeviceState, Progress
-from scripts.farm.devices_state import DevicesState
 from scripts.farm.events import Phase
 from scripts.farm.gate import await_gate
 from scripts.farm.outcomes import empty_record
 from scripts.farm.plan import Slot
+from scripts.farm.store.state import DevicesState
 from scripts.records import Failed, FailureKind, RunRecord, RunRequest, Skipped, Stage, artifact_facts
 
 # What a call of a device may raise: its own error, and what unexpected answers, full disks and broken pipes become.

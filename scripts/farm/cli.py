@@ -11,13 +11,12 @@ import typer
 
 from models.errors import UserError
 from scripts.farm.campaign import Campaign, read_campaign
-from scripts.farm.dask_options import DaskOptions
+from scripts.farm.dask.options import DaskOptions
 from scripts.farm.device import Device, Discovery, DiscoveryOptions, Problem
-from scripts.farm.devices_state import DevicesState
 from scripts.farm.discovery import all_discoveries, find_devices, options_of
 from scripts.farm.display import print_json, print_problems, print_table, say
 from scripts.farm.doctor import look_around
-from scripts.farm.exports import ExportFormat, write_export
+from scripts.farm.formats.convert import ExportFormat, write_export
 from scripts.farm.plan import remaining
 from scripts.farm.progress import make_display
 from scripts.farm.quick import QuickOptions, run_quick
@@ -25,7 +24,8 @@ from scripts.farm.results import print_results
 from scripts.farm.scheduler import Summary
 from scripts.farm.session import plan_campaign, run_planned
 from scripts.farm.status import print_status
-from scripts.farm.store import Store
+from scripts.farm.store.state import DevicesState
+from scripts.farm.store.store import Store
 
 EXIT_INCOMPLETE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -230,7 +230,7 @@ def worker(
     tls_key: TlsKey = None,
 ) -> None:
     """Offer this host's devices to `run --scheduler`: one Dask worker each, started and stopped as they come and go."""
-    from scripts.farm.worker import serve
+    from scripts.farm.dask.worker import serve
 
     options = options_of(adb_server, adb_connect, apk)
     try:
@@ -244,7 +244,7 @@ async def _run(campaign: Campaign, results: Path, dask: DaskOptions | None, tty:
     if dask is None:
         planned = await plan_campaign(campaign, all_discoveries(campaign.discovery_options()))
         return await run_planned(campaign, planned, results, make_display(tty))
-    from scripts.farm.dask_device import connect
+    from scripts.farm.dask.device import connect
 
     async with connect(dask, campaign.discovery_options()) as discovery:
         discoveries: list[Discovery] = [discovery]

@@ -1,8 +1,9 @@
 """What the farm asks of a device, and the words it is told in return.
 
-Implementations: `scripts.farm.host_device`, `scripts.farm.adb`, `scripts.farm.ios`, `scripts.farm.dask_device`. The
-scheduler holds one lock per device, so that no two methods of one device run at a time, `abort` excepted. Every method
-may be cancelled; it then ends what it started on the device, if it can be reached, and lets the cancellation pass.
+Implementations: `scripts.farm.host_device`, `scripts.farm.android.device`, `scripts.farm.ios.device` and
+`scripts.farm.dask.device`. The scheduler holds one lock per device, so that no two methods of one device run at a time,
+`abort` excepted. Every method may be cancelled; it then ends what it started on the device, if it can be reached, and
+lets the cancellation pass.
 """
 
 from collections.abc import Callable, Mapping

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from scripts.farm.attempt import TROUBLE, Attempt
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device
-from scripts.farm.devices_state import LEASE_S, DevicesState
 from scripts.farm.events import DeviceEvent, Listener, Phase, RunStored
-from scripts.farm.machine_lock import MachineLock
 from scripts.farm.plan import Slot, remaining
-from scripts.farm.store import MAX_ATTEMPTS, Store
+from scripts.farm.store.lock import MachineLock
+from scripts.farm.store.state import LEASE_S, DevicesState
+from scripts.farm.store.store import MAX_ATTEMPTS, Store
 from scripts.records import FAILURE_CLASS, Completed, Failed, FailureClass, RunRecord
 
 MAX_INFRA_IN_A_ROW = 3

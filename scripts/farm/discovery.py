@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from models.errors import UserError
-from scripts.farm.adb import AdbDiscovery
+from scripts.farm.android.device import AdbDiscovery
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, DeviceError, Discovery, DiscoveryOptions, Problem
 from scripts.farm.host_device import HostDiscovery
-from scripts.farm.ios import IosDiscovery
+from scripts.farm.ios.device import IosDiscovery
 
 MAX_PORT = 65_535
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scripts.farm.adb_server import AdbServer, adb_program, is_listening, own_server
+from scripts.farm.android.server import AdbServer, adb_program, is_listening, own_server
 from scripts.farm.device import Device, DeviceError, DiscoveryOptions
 from scripts.records import DeviceKind
 

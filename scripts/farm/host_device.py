@@ -24,8 +24,8 @@ from scripts.farm.device import (
     Remember,
 )
 from scripts.farm.lines import read_line
-from scripts.farm.machine_lock import MachineLock, user_folder
 from scripts.farm.outcomes import empty_record, last_words
+from scripts.farm.store.lock import MachineLock, user_folder
 from scripts.host.environment import device_facts, environment
 from scripts.host.identity import harness_build
 from scripts.records import (

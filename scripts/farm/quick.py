@@ -23,7 +23,7 @@ from scripts.farm.progress import Display
 from scripts.farm.results import print_results
 from scripts.farm.scheduler import Summary
 from scripts.farm.session import plan_campaign, run_planned
-from scripts.farm.store import Store
+from scripts.farm.store.store import Store
 from scripts.records import DeviceKind, Protocol
 
 SCHEME = Scheme.INT4

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from models.errors import UserError
 from scripts.farm.display import print_json, print_table
-from scripts.farm.store import Store
+from scripts.farm.store.store import Store
 from scripts.records import RECORD_FILE, RunRecord, read_record
 
 if TYPE_CHECKING:
-    from scripts.analysis.pair_verdicts import PairVerdict
+    from scripts.analysis.pairs import PairVerdict
 
 
 def comparable_records(store: Store, campaign: str) -> list[RunRecord]:
@@ -36,7 +36,7 @@ def print_results(store: Store, campaign: str, as_json: bool) -> None:
         UserError: nothing can be compared, or the statistics are not installed.
     """
     try:
-        from scripts.analysis.pair_verdicts import pair_verdicts
+        from scripts.analysis.pairs import pair_verdicts
     except ModuleNotFoundError as error:
         raise UserError(f"verdicts need {error.name}: pip install 'deepnarrow[report]'") from error
     verdicts = pair_verdicts(comparable_records(store, campaign))

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device
 from scripts.farm.device_queue import DeviceQueue, Outlook, Pace
-from scripts.farm.devices_state import DevicesState
 from scripts.farm.events import Listener
 from scripts.farm.plan import Slot
-from scripts.farm.store import Store
+from scripts.farm.store.state import DevicesState
+from scripts.farm.store.store import Store
 
 
 @dataclass(slots=True)

@@ -9,13 +9,13 @@ from pathlib import Path
 from models.errors import UserError
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, Discovery
-from scripts.farm.devices_state import DevicesState
 from scripts.farm.discovery import find_devices, select
 from scripts.farm.display import say
 from scripts.farm.plan import Slot, find_subjects, plan_device
 from scripts.farm.progress import Display
 from scripts.farm.scheduler import Summary, run_campaign
-from scripts.farm.store import Store
+from scripts.farm.store.state import DevicesState
+from scripts.farm.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """`status`: records of each cell, counted by outcome."""
 
 from scripts.farm.display import print_json, print_table, say
-from scripts.farm.store import Store
+from scripts.farm.store.store import Store
 
 _SQL = """
 SELECT campaign, device_id, cell,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from export.gates import GateError
 from export.manifest import MANIFEST_FILE, Manifest, check_files, read_manifest, read_reference, sha256
-from export.reference import TextReference
+from export.proof.gates import GateError
+from export.proof.reference import TextReference
 from export.targets.base import LanguageModel, TargetName
 from export.targets.registry import get_target
 from models.errors import UserError

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from export.reference import TextReference
+from export.proof.reference import TextReference
 from export.targets.base import LanguageModel
 from scripts.host.environment import environment
 from scripts.records import (

@@ -9,17 +9,17 @@ from typer.core import TyperGroup
 
 from export.display import print_json, say
 from scripts.analysis.cells import load_records
-from scripts.command_line import run_app
+from scripts.claims.answers import claims_table
+from scripts.claims.claim import ClaimRow
+from scripts.claims.display import print_claims
+from scripts.claims.inputs import read_seed_article, read_training
+from scripts.console import run_app
 from scripts.records import RunRecord
-from scripts.report.claims import claims_table
-from scripts.report.claims_display import print_claims
-from scripts.report.claims_inputs import read_seed_article, read_training
-from scripts.report.claims_types import ClaimRow
-from scripts.report.evidence import gather
-from scripts.report.figures import write_figures
 from scripts.report.html import render_page
+from scripts.report.kit.evidence import gather
 from scripts.report.output import check_folder, check_target, write_text
 from scripts.report.page import build_page
+from scripts.report.pictures import write_figures
 from scripts.report.summary import summarize
 
 _STDOUT = "-"
@@ -57,10 +57,11 @@ Results = Annotated[Path, typer.Argument(help="A folder of records, such as resu
 
 SeedArticle = Annotated[
     Path | None,
-    typer.Option("--seed-article", metavar="FILE", help="What `python -m scripts.host.seed_article` wrote."),
+    typer.Option("--seed-article", metavar="FILE", help="What `python -m scripts.claims.seed_article` wrote."),
 ]
 Training = Annotated[
-    Path | None, typer.Option("--training", metavar="FILE", help="What `python -m scripts.training.probe` wrote.")
+    Path | None,
+    typer.Option("--training", metavar="FILE", help="What `python -m scripts.claims.training.probe` wrote."),
 ]
 
 

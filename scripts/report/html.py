@@ -11,9 +11,9 @@ import vl_convert as vlc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from scripts.report.blocks import kind_of
+from scripts.report.kit.blocks import kind_of
+from scripts.report.kit.palette import DARK, LIGHT
 from scripts.report.page import Page
-from scripts.report.palette import DARK, LIGHT
 
 _ASSETS = Path(__file__).parent / "assets"
 

@@ -5,22 +5,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scripts.analysis.cells import RunState
-from scripts.analysis.sweep_price import setup_prices
+from scripts.analysis.price.sweep import setup_prices
+from scripts.claims.claim import ClaimRow
 from scripts.records import DeviceKind
-from scripts.report.bandwidth import bandwidth_section
-from scripts.report.blocks import DataRow, Figure, Section
-from scripts.report.claims_section import claims_section
-from scripts.report.claims_types import ClaimRow
-from scripts.report.decision import decision_section
-from scripts.report.depth_price import depth_price_section
-from scripts.report.evidence import Evidence
-from scripts.report.explained import explained_blocks
-from scripts.report.health import health_section
-from scripts.report.history_section import history_section
-from scripts.report.latency import latency_section
-from scripts.report.numbers import cell_numbers, chart_row
-from scripts.report.pairs import pairs_section
-from scripts.report.provenance import provenance_section
+from scripts.report.kit.blocks import DataRow, Figure, Section
+from scripts.report.kit.evidence import Evidence
+from scripts.report.kit.numbers import cell_numbers, chart_row
+from scripts.report.sections.bandwidth import bandwidth_section
+from scripts.report.sections.claims import claims_section
+from scripts.report.sections.decision import decision_section
+from scripts.report.sections.depth_price import depth_price_section
+from scripts.report.sections.explained import explained_blocks
+from scripts.report.sections.health import health_section
+from scripts.report.sections.history import history_section
+from scripts.report.sections.latency import latency_section
+from scripts.report.sections.pairs import pairs_section
+from scripts.report.sections.provenance import provenance_section
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from scripts.analysis.cells import RunState
-from scripts.report.decision import Choice, Decision, decisions
-from scripts.report.evidence import Evidence
+from scripts.report.kit.evidence import Evidence
+from scripts.report.sections.decision import Choice, Decision, decisions
 
 SUMMARY_SCHEMA = "deepnarrow/report-summary/1"
 

@@ -11,8 +11,8 @@ import torch
 from export.quantization import Scheme
 from export.quantizers import QuantizedTensor, quantize
 from export.targets.base import AttentionForm, ExportOptions, ExportSpec
-from export.targets.coreml.formats import CAUSAL_MASK, INPUT_IDS, LOGITS, PACKAGE, tensor_formats
-from export.targets.coreml.language_model import open_predictor
+from export.targets.coreml.runtime import open_predictor
+from export.targets.coreml.storage import CAUSAL_MASK, INPUT_IDS, LOGITS, PACKAGE, tensor_formats
 from export.targets.coreml.target import CoreMLTarget
 from models.eager import EagerDecoder, EagerMlp
 from models.errors import UserError

@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional
 
 from export.targets.coreml.evaluator import Evaluator
-from export.targets.coreml.package_reader import read_package
+from export.targets.coreml.reader import read_package
 from export.targets.coreml.sdk import load_sdk, quiet_conversion
 from models.errors import UserError
 

@@ -13,10 +13,10 @@ import pytest
 from export.quantization import Scheme
 from export.quantizers import QuantizedTensor
 from export.targets.base import AttentionForm, ExportOptions, ExportSpec, TokenIds
-from export.targets.coreml.formats import PACKAGE
-from export.targets.coreml.package_reader import Reference, read_package
+from export.targets.coreml.reader import Reference, read_package
 from export.targets.coreml.sdk import load_sdk
 from export.targets.coreml.state_plan import plan_states
+from export.targets.coreml.storage import PACKAGE
 from export.targets.coreml.target import CoreMLTarget
 from models.errors import UserError
 from models.shape import TransformerShape

@@ -15,7 +15,7 @@ from export.quantization import Scheme
 from export.quantized import QuantizedTensor
 from export.quantizers import quantize
 from export.targets.base import ExportOptions, ExportSpec, StoredTensor, TokenIds
-from export.targets.onnx.formats import DATA_FILE, MODEL_FILE, pack, unpack
+from export.targets.onnx.storage import DATA_FILE, MODEL_FILE, pack, unpack
 from export.targets.onnx.target import OnnxTarget
 from models.eager import Activations, EagerDecoder, EagerMlp
 from models.errors import UserError

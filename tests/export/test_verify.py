@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from export.arguments import plan_pair
-from export.gates import Gate, GateError, check_greedy, check_tensor
-from export.job import make_artifact
+from export.jobs.job import make_artifact
+from export.jobs.plan import ExportJob
 from export.manifest import (
     MANIFEST_FILE,
     CheckpointSource,
@@ -22,15 +22,15 @@ from export.manifest import (
     read_reference,
     write_json,
 )
-from export.parity import Prover
-from export.plan import ExportJob
+from export.proof.gates import Gate, GateError, check_greedy, check_tensor
+from export.proof.parity import Prover
+from export.proof.reference import REFERENCE_FILE, Thoroughness
+from export.proof.verify import verify_artifact
 from export.quantization import Scheme
 from export.quantized import QuantizedTensor
 from export.quantizers import quantize
-from export.reference import REFERENCE_FILE, Thoroughness
 from export.targets.base import ExportOptions, ExportSpec, TargetName
 from export.targets.registry import get_target
-from export.verify import verify_artifact
 from models.errors import UserError
 from models.rope import rope_tables
 from models.shape import Shape, TransformerShape

@@ -8,8 +8,8 @@ import torch
 from export.quantization import Scheme
 from export.quantizers import quantize
 from export.targets.base import ExportSpec
-from export.targets.coreml.formats import tensor_formats
 from export.targets.coreml.sdk import Var, load_sdk
+from export.targets.coreml.storage import tensor_formats
 from models.weights import WeightSource
 
 

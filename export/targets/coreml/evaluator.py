@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from export.targets.coreml.operators import INDEX_PARAMETERS, OPERATORS, plain, slice_by_index, slice_update
-from export.targets.coreml.package_reader import Argument, Operator, Package, Reference
+from export.targets.coreml.reader import Argument, Operator, Package, Reference
 from export.targets.coreml.state_plan import plan_states
 from export.targets.coreml.type_check import check_types
 from export.targets.coreml.weight_file import Blob

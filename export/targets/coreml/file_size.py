@@ -2,8 +2,8 @@
 
 from export.quantization import Scheme
 from export.targets.base import AttentionForm, ExportSpec
-from export.targets.coreml.formats import tensor_formats
 from export.targets.coreml.placement import Consumer, weight_uses
+from export.targets.coreml.storage import tensor_formats
 from export.targets.coreml.weight_file import ALIGNMENT
 from models.shape import MlpShape, TransformerShape
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from export.targets.coreml.package_reader import Operator, Reference
+from export.targets.coreml.reader import Operator, Reference
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from export.targets.coreml.package_reader import Operator, Package, Reference
+from export.targets.coreml.reader import Operator, Package, Reference
 from export.targets.coreml.weight_file import Blob
 from models.errors import UserError
 from models.rope import ROPE_COS, ROPE_SIN

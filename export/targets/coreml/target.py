@@ -14,13 +14,13 @@ from export.targets.base import (
     StoredTensor,
     TargetName,
 )
-from export.targets.coreml import formats
+from export.targets.coreml import storage as files
 from export.targets.coreml.file_size import expected_file_bytes
-from export.targets.coreml.language_model import ON_MACOS, CoreMLLanguageModel, CoreMLNetwork, open_predictor
-from export.targets.coreml.package_reader import Package, read_package
 from export.targets.coreml.placement import Consumer, weight_uses
+from export.targets.coreml.reader import Package, read_package
+from export.targets.coreml.runtime import ON_MACOS, CoreMLLanguageModel, CoreMLNetwork, open_predictor
 from export.targets.coreml.sdk import coremltools_version, load_sdk
-from export.targets.coreml.stored import stored_tensors
+from export.targets.coreml.weights import stored_tensors
 from export.targets.coreml.writer import write_package
 from models.activations import Activations
 from models.shape import TransformerShape
@@ -47,7 +47,7 @@ class CoreMLTarget:
 
     def storage(self, spec: ExportSpec) -> Storage:
         """See `Target`. The KV cache is 16 bits wide under every scheme, fp32 included."""
-        return formats.storage(spec)
+        return files.storage(spec)
 
     def expected_file_bytes(self, spec: ExportSpec) -> int:
         """See `Target`."""
@@ -81,11 +81,11 @@ class CoreMLTarget:
 
     def stored_tensors(self, spec: ExportSpec, folder: Path) -> Iterator[tuple[str, StoredTensor]]:
         """See `Target`."""
-        return stored_tensors(spec, read_package(folder / formats.PACKAGE))
+        return stored_tensors(spec, read_package(folder / files.PACKAGE))
 
     def observe(self, spec: ExportSpec, folder: Path) -> Observed:
         """See `Target`. Core ML decides on the phone which compute unit runs what, so nothing is delegated here."""
-        package = read_package(folder / formats.PACKAGE)
+        package = read_package(folder / files.PACKAGE)
         census = dict(Counter(operator.kind for operator in package.operators))
         return Observed(
             operators=census,

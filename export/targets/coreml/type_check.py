@@ -3,7 +3,7 @@
 import numpy as np
 
 from export.targets.coreml.operators import CAST_DTYPES
-from export.targets.coreml.package_reader import Argument, Operator, Package, Reference
+from export.targets.coreml.reader import Argument, Operator, Package, Reference
 from export.targets.coreml.weight_file import Blob
 from models.errors import UserError
 

@@ -8,7 +8,9 @@ import numpy as np
 
 from export.quantization import Scheme
 from export.targets.base import ExportSpec
-from export.targets.coreml.formats import (
+from export.targets.coreml.graph import DecoderGraph, MlpGraph
+from export.targets.coreml.sdk import Var, load_sdk, quiet_conversion
+from export.targets.coreml.storage import (
     CAUSAL_MASK,
     CAUSAL_MASK_DESCRIPTION,
     INPUT_IDS,
@@ -21,8 +23,6 @@ from export.targets.coreml.formats import (
     PACKAGE,
     VALUE_CACHE,
 )
-from export.targets.coreml.graph import DecoderGraph, MlpGraph
-from export.targets.coreml.sdk import Var, load_sdk, quiet_conversion
 from models.decoder import walk_decoder
 from models.mlp import walk_mlp
 from models.shape import MlpShape, TransformerShape

@@ -9,9 +9,7 @@ from export.targets.base import ExportSpec, LanguageModel, Network, Observed, St
 from export.targets.executorch import storage as files
 from export.targets.executorch.schema_pin import EXECUTORCH_VERSION, check_schema, executorch_root
 from models.activations import Activations
-from models.decoder import walk_decoder
-from models.mlp import walk_mlp
-from models.shape import MlpShape, TransformerShape
+from models.shape import MlpShape
 from models.storage import Storage
 from models.weights import WeightSource
 
@@ -28,7 +26,7 @@ class ExecuTorchTarget:
         return {package: metadata.version(package) for package in ("executorch", "torch", "numpy")}
 
     def load_sdk(self) -> None:
-        for module in ("decoder", "mlp", "stored_weights", "runtime"):
+        for module in ("writer", "weights", "runtime"):
             import_module(f"export.targets.executorch.{module}")
 
     def load_runtime(self) -> None:
@@ -59,22 +57,13 @@ class ExecuTorchTarget:
 
     def write(self, spec: ExportSpec, weights: WeightSource, folder: Path) -> None:
         check_schema(executorch_root())
-        if isinstance(spec.shape, TransformerShape):
-            from export.targets.executorch.decoder import DecoderWriter
+        from export.targets.executorch.writer import write_model
 
-            decoder = DecoderWriter(spec, weights)
-            walk_decoder(spec.shape, decoder)
-            decoder.write(folder / MODEL_FILE)
-        else:
-            from export.targets.executorch.mlp import MlpWriter
-
-            mlp = MlpWriter(spec, weights)
-            walk_mlp(spec.shape, mlp)
-            mlp.write(folder / MODEL_FILE)
+        write_model(spec, weights, folder / MODEL_FILE)
 
     def stored_tensors(self, spec: ExportSpec, folder: Path) -> Iterator[tuple[str, StoredTensor]]:
         from export.targets.executorch.reader import PteFile
-        from export.targets.executorch.stored_weights import stored_weights
+        from export.targets.executorch.weights import stored_weights
 
         return stored_weights(PteFile(folder / MODEL_FILE), spec.shape)
 

@@ -3,9 +3,9 @@
 import numpy as np
 
 from export.targets.base import ExportSpec
-from export.targets.onnx.formats import CACHE_PARTS, past_name, present_name
+from export.targets.onnx.constants import Matrices
 from export.targets.onnx.graph import INT32, Attribute, GraphWriter
-from export.targets.onnx.matrices import Matrices
+from export.targets.onnx.storage import CACHE_PARTS, past_name, present_name
 from models.rope import ROPE_COS, ROPE_SIN, rope_tables
 from models.shape import MlpShape, TransformerShape
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from export.targets.base import ExportSpec, TokenIds
-from export.targets.onnx.formats import GENAI_FILE, MODEL_FILE
+from export.targets.onnx.storage import GENAI_FILE, MODEL_FILE
 from models.shape import TransformerShape
 
 

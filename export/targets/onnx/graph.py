@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from export.targets.onnx.formats import ALIGNMENT, DATA_FILE, MODEL_FILE
+from export.targets.onnx.storage import ALIGNMENT, DATA_FILE, MODEL_FILE
 
 CONTRIB = "com.microsoft"
 # The newest pair that ONNX Runtime 1.29, the build for the JVM and Android, loads without a warning.

@@ -1,158 +1,141 @@
-"""An artifact's weights read back from disk, named by where the graph uses them.
+"""The written files, parsed: nodes by the values they consume, initializers as places in the data file."""
 
-The reader is one more builder: it takes the walk that the writer took, and at each step follows the file's nodes from
-the value it stands at. Labels of initializers and nodes are never looked at.
-"""
-
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from export.targets.base import StoredTensor
-from export.targets.onnx.formats import CACHE_PARTS, past_name
-from export.targets.onnx.model_file import ModelFile, Node, Place
-from models.decoder import walk_decoder
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import helper
+
+from export.quantized import QuantizedTensor
+from export.targets.base import StoredTensor, TensorInfo
+from export.targets.onnx.storage import DATA_FILE, MODEL_FILE, unpack
 from models.errors import UserError
-from models.mlp import walk_mlp
-from models.rope import ROPE_COS, ROPE_SIN
-from models.shape import MlpShape, Shape
-from models.tensors import tensors
-
-_PRODUCTS = ("MatMulNBits", "FusedMatMul", "Gemm")
 
 
 @dataclass(frozen=True, slots=True)
-class _Rows:
-    place: Place
-    first: int
-    count: int
+class Node:
+    """One operator."""
+
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, int | float]
 
 
-def read_tensors(shape: Shape, file: ModelFile) -> Iterator[tuple[str, StoredTensor]]:
-    """Walk the graph, then read one tensor at a time.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A weight in the data file: offsets in bytes, `columns` 1 for vectors, `bits` 32 and no scales for floats."""
+
+    offset: int
+    rows: int
+    columns: int
+    bits: int = 32
+    scales_offset: int = 0
+    groups: int = 0
+
+
+class ModelFile:
+    """model.onnx and its data file, which is mapped, not read.
 
     Raises:
-        UserError: the graph is not the one that the shape describes.
+        UserError: a file is missing or is not what the other says.
     """
-    if isinstance(shape, MlpShape):
-        reader = _MlpReader(shape, file)
-        walk_mlp(shape, reader)
-    else:
-        reader = _DecoderReader(shape, file)
-        walk_decoder(shape, reader)
-    for name, rows in reader.found.items():
-        yield name, file.read(rows.place, rows.first, rows.count)
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / MODEL_FILE
+        self._data_path = folder / DATA_FILE
+        for name in (MODEL_FILE, DATA_FILE):
+            if not (folder / name).is_file():
+                raise UserError(f"{folder}: no {name}; write the artifact again")
+        try:
+            model = onnx.load(str(self.path), load_external_data=False)
+        except DecodeError as error:
+            raise UserError(f"{self.path}: not an ONNX file ({error}); write the artifact again") from error
+        self.nodes = [_node(proto) for proto in model.graph.node]
+        self.inputs = _infos(model.graph.input)
+        self.outputs = _infos(model.graph.output)
+        self._initializers = {tensor.name: tensor for tensor in model.graph.initializer}
+        self._data = np.memmap(self._data_path, np.uint8, "r")
+        self._consumers: defaultdict[str, list[Node]] = defaultdict(list)
+        for node in self.nodes:
+            for name in dict.fromkeys(node.inputs):
+                self._consumers[name].append(node)
+
+    def consumers(self, value: str, *operators: str) -> list[Node]:
+        """Nodes of these operators that read `value`, in the graph's order."""
+        return [node for node in self._consumers[value] if node.operator in operators]
+
+    def only_consumer(self, value: str, *operators: str) -> Node:
+        """The one node of these operators that reads `value`.
+
+        Raises:
+            UserError: there is none, or there are several.
+        """
+        found = self.consumers(value, *operators)
+        if len(found) != 1:
+            raise UserError(f"{self.path}: {len(found)} {' or '.join(operators)} read {value}, not 1")
+        return found[0]
+
+    def floats(self, name: str) -> Place:
+        """Where the float32 initializer `name` lies."""
+        tensor = self._initializer(name)
+        columns = tensor.dims[1] if len(tensor.dims) > 1 else 1
+        return Place(self._offset(tensor, tensor.dims[0] * columns * 4), tensor.dims[0], columns)
+
+    def integers(self, values: str, scales: str, bits: int, columns: int) -> Place:
+        """Where the integer matrix `values` and its scales lie."""
+        rows = self._initializer(scales).dims[0]
+        groups = self._initializer(scales).dims[1]
+        offset = self._offset(self._initializer(values), rows * columns * bits // 8)
+        return Place(offset, rows, columns, bits, self._offset(self._initializer(scales), rows * groups * 4), groups)
+
+    def columns(self, values: str, bits: int) -> int:
+        """Columns of the packed matrix `values`, one row of which is the last dimension."""
+        return self._initializer(values).dims[1] * 8 // bits
+
+    def read(self, place: Place, first: int, count: int) -> StoredTensor:
+        """`count` rows of the weight at `place` from row `first` on."""
+        row_bytes = place.columns * place.bits // 8
+        raw = self._data[place.offset + first * row_bytes :][: count * row_bytes]
+        if place.bits == 32:
+            numbers = np.array(raw.view(np.float32))
+            return numbers if place.columns == 1 else numbers.reshape(count, place.columns)
+        scales = self._data[place.scales_offset + first * place.groups * 4 :][: count * place.groups * 4]
+        numbers = np.array(scales.view(np.float32)).reshape(count, place.groups)
+        return QuantizedTensor(unpack(np.array(raw).reshape(count, row_bytes), place.bits), numbers, place.bits)
+
+    def _initializer(self, name: str) -> onnx.TensorProto:
+        if name not in self._initializers:
+            raise UserError(f"{self.path}: {name or 'an input'} is not a stored weight")
+        return self._initializers[name]
+
+    def _offset(self, tensor: onnx.TensorProto, length: int) -> int:
+        place = {entry.key: entry.value for entry in tensor.external_data}
+        offset = int(place.get("offset", -1))
+        fits = offset >= 0 and offset + length <= self._data.size
+        if place.get("location") != DATA_FILE or int(place["length"]) != length or not fits:
+            raise UserError(f"{self._data_path}: {tensor.name} does not lie in it as {MODEL_FILE} says")
+        return offset
 
 
-class _Reader:
-    """What both walks share: products, and the places found so far."""
-
-    def __init__(self, shape: Shape, file: ModelFile) -> None:
-        self.file = file
-        self._specs = {tensor.name: tensor for tensor in tensors(shape)}
-        self.found: dict[str, _Rows] = {}
-
-    def linear(self, x: str, weights: tuple[str, ...], biases: tuple[str, ...]) -> str:
-        node = self.file.only_consumer(x, *_PRODUCTS)
-        self.record(weights, self.matrix(node))
-        if not biases:
-            return node.outputs[0]
-        bias_node = node if node.operator != "FusedMatMul" else self.file.only_consumer(node.outputs[0], "Add")
-        self.record(biases, self.file.floats(bias_node.inputs[-1]))
-        return bias_node.outputs[0]
-
-    def matrix(self, node: Node) -> Place:
-        if node.operator != "MatMulNBits":
-            return self.file.floats(node.inputs[1])
-        bits, columns = int(node.attributes["bits"]), int(node.attributes["K"])
-        return self.file.integers(node.inputs[1], node.inputs[2], bits, columns)
-
-    def record(self, names: tuple[str, ...], place: Place) -> None:
-        first = 0
-        for name in names:
-            rows, columns = self._specs[name].rows, self._specs[name].columns or 1
-            self.expect(columns == place.columns, f"{name} has {place.columns} columns, not {columns}")
-            self.keep(name, _Rows(place, first, rows))
-            first += rows
-        self.expect(first == place.rows, f"{' + '.join(names)} has {place.rows} rows, not {first}")
-
-    def keep(self, name: str, rows: _Rows) -> None:
-        # Shared layers, a tied head and the rotary tables come here again: they must read the very same bytes.
-        self.expect(self.found.setdefault(name, rows) == rows, f"{name} is stored more than once")
-
-    def expect(self, condition: bool, problem: str) -> None:
-        if not condition:
-            raise UserError(f"{self.file.path}: {problem}")
+def _node(proto: onnx.NodeProto) -> Node:
+    attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in proto.attribute}
+    return Node(proto.op_type, tuple(proto.input), tuple(proto.output), attributes)
 
 
-class _DecoderReader(_Reader):
-    """Follows a decoder; implements `models.decoder.DecoderBuilder`."""
-
-    def embed(self, table: str) -> str:
-        node = self.file.only_consumer("input_ids", "Gather", "GatherBlockQuantized")
-        if node.operator == "Gather":
-            place = self.file.floats(node.inputs[0])
-        else:
-            bits = int(node.attributes["bits"])
-            columns = self.file.columns(node.inputs[0], bits)
-            place = self.file.integers(node.inputs[0], node.inputs[2], bits, columns)
-        self.record((table,), place)
-        return node.outputs[0]
-
-    def norm(self, x: str, weight: str) -> str:
-        node = self.file.only_consumer(x, "SimplifiedLayerNormalization")
-        self.record((weight,), self.file.floats(node.inputs[1]))
-        return node.outputs[0]
-
-    def add_norm(self, x: str, update: str, weight: str) -> tuple[str, str]:
-        node = self.file.only_consumer(update, "SkipSimplifiedLayerNormalization")
-        self.expect(x in node.inputs[:2], f"the norm after {update} does not add {x}")
-        self.record((weight,), self.file.floats(node.inputs[2]))
-        return node.outputs[3], node.outputs[0]
-
-    def attention(self, qkv: str, cache: int, q_norm: str | None, k_norm: str | None) -> str:
-        queries = qkv
-        if q_norm is not None and k_norm is not None:
-            split = self.file.only_consumer(qkv, "Split")
-            queries, keys = self._head_norm(split.outputs[0], q_norm), self._head_norm(split.outputs[1], k_norm)
-            inputs = (queries, keys, split.outputs[2])
-        else:
-            inputs = (qkv, "", "")
-        node = self.file.only_consumer(queries, "GroupQueryAttention")
-        inputs += tuple(past_name(cache, part) for part in CACHE_PARTS)
-        self.expect(node.inputs[:5] == inputs, f"the attention after {qkv} does not read cache {cache} as it should")
-        for name, table in zip((ROPE_COS, ROPE_SIN), node.inputs[7:9], strict=True):
-            place = self.file.floats(table)
-            self.keep(name, _Rows(place, 0, place.rows))
-        return node.outputs[0]
-
-    def swiglu(self, x: str, gate: str, up: str) -> str:
-        nodes = self.file.consumers(x, *_PRODUCTS)
-        gates = [node for node in nodes if self.file.consumers(node.outputs[0], "QuickGelu")]
-        ups = [node for node in nodes if node not in gates]
-        self.expect(len(gates) == 1 and len(ups) == 1, f"{x} does not feed one gate and one up projection")
-        self.record((gate,), self.matrix(gates[0]))
-        self.record((up,), self.matrix(ups[0]))
-        return self.file.only_consumer(ups[0].outputs[0], "Mul").outputs[0]
-
-    def last_token(self, x: str) -> str:
-        return self.file.only_consumer(x, "Gather").outputs[0]
-
-    def finish(self, logits: str) -> None:
-        self.expect(logits == self.file.outputs[-1].name, f"{logits} is not the graph's output")
-
-    def _head_norm(self, x: str, weight: str) -> str:
-        normed = self.norm(self.file.only_consumer(x, "Reshape").outputs[0], weight)
-        return self.file.only_consumer(normed, "Reshape").outputs[0]
+def _infos(values: Iterable[onnx.ValueInfoProto]) -> tuple[TensorInfo, ...]:
+    return tuple(_info(value) for value in values)
 
 
-class _MlpReader(_Reader):
-    """Follows a ReLU network; implements `models.mlp.MlpBuilder`."""
-
-    def input(self) -> str:
-        return self.file.inputs[0].name
-
-    def relu(self, x: str) -> str:
-        return self.file.only_consumer(x, "Relu").outputs[0]
-
-    def finish(self, output: str) -> None:
-        self.expect(output == self.file.outputs[-1].name, f"{output} is not the graph's output")
+def _info(value: onnx.ValueInfoProto) -> TensorInfo:
+    tensor = value.type.tensor_type
+    dtype = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+    return TensorInfo(
+        name=value.name,
+        dtype=dtype.name,
+        shape=tuple(dimension.dim_param or dimension.dim_value for dimension in tensor.shape.dim),
+    )

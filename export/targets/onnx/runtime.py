@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime as ort
 
 from export.targets.base import ExportSpec, check_call
-from export.targets.onnx.formats import CACHE_PARTS, MODEL_FILE, past_name, present_name
+from export.targets.onnx.storage import CACHE_PARTS, MODEL_FILE, past_name, present_name
 from models.errors import UserError
 from models.shape import TransformerShape
 

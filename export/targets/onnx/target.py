@@ -8,11 +8,9 @@ from pathlib import Path
 
 from export.quantization import Scheme
 from export.targets.base import ExportSpec, LanguageModel, Network, Observed, StoredTensor, TargetName
-from export.targets.onnx.formats import DATA_FILE, expected_file_bytes, storage
+from export.targets.onnx.storage import expected_file_bytes, storage
 from models.activations import Activations
-from models.decoder import walk_decoder
 from models.errors import UserError
-from models.mlp import walk_mlp
 from models.shape import MlpShape
 from models.storage import Storage
 from models.weights import WeightSource
@@ -37,7 +35,7 @@ class OnnxTarget:
 
     def load_sdk(self) -> None:
         """Import onnx and onnxruntime."""
-        for module in ("builders", "matrices", "reader", "runtime"):
+        for module in ("writer", "weights", "runtime"):
             import_module(f"export.targets.onnx.{module}")
 
     def load_runtime(self) -> None:
@@ -45,11 +43,11 @@ class OnnxTarget:
         import_module("export.targets.onnx.runtime")
 
     def storage(self, spec: ExportSpec) -> Storage:
-        """See `formats.storage`: int8 is stored in groups of 32."""
+        """See `storage`: int8 is stored in groups of 32."""
         return storage(spec)
 
     def expected_file_bytes(self, spec: ExportSpec) -> int:
-        """Computed size of model.onnx and model.onnx.data; genai_config.json is no model file."""
+        """Computed size of model.onnx and model.onnx.data; the few hundred bytes of genai_config.json are left out."""
         return expected_file_bytes(spec)
 
     def activations(self, scheme: Scheme) -> Activations:
@@ -73,31 +71,20 @@ class OnnxTarget:
 
     def write(self, spec: ExportSpec, weights: WeightSource, folder: Path) -> None:
         """Write the files; weights go to disk one matrix at a time."""
-        from export.targets.onnx.builders import OnnxDecoder, OnnxMlp
-        from export.targets.onnx.genai import write_genai_config
-        from export.targets.onnx.graph import GraphWriter
-        from export.targets.onnx.matrices import Matrices
+        from export.targets.onnx.writer import write_model
 
-        with (folder / DATA_FILE).open("wb") as data:
-            graph = GraphWriter(folder, data)
-            matrices = Matrices(graph, weights, self.storage(spec))
-            if isinstance(spec.shape, MlpShape):
-                walk_mlp(spec.shape, OnnxMlp(spec.shape, graph, matrices))
-            else:
-                walk_decoder(spec.shape, OnnxDecoder(spec, graph, matrices))
-                write_genai_config(spec, folder)
-            graph.save(spec.shape.family)
+        write_model(spec, weights, folder)
 
     def stored_tensors(self, spec: ExportSpec, folder: Path) -> Iterator[tuple[str, StoredTensor]]:
         """Follow the graph from its inputs; see `reader`."""
-        from export.targets.onnx.model_file import ModelFile
-        from export.targets.onnx.reader import read_tensors
+        from export.targets.onnx.reader import ModelFile
+        from export.targets.onnx.weights import read_tensors
 
         return read_tensors(spec.shape, ModelFile(folder))
 
     def observe(self, spec: ExportSpec, folder: Path) -> Observed:
         """Census and signature, parsed from the file."""
-        from export.targets.onnx.model_file import ModelFile
+        from export.targets.onnx.reader import ModelFile
 
         file = ModelFile(folder)
         operators = Counter(node.operator for node in file.nodes)

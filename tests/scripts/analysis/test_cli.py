@@ -8,7 +8,7 @@ from models.cost import parameter_counts
 from models.pair import Arm
 from scripts.analysis.cli import app
 from scripts.records import DeviceKind, Protocol
-from scripts.testing.records_generator import (
+from scripts.testing.records.generator import (
     Campaign,
     GeneratedDevice,
     generate_records,

@@ -8,16 +8,16 @@ from models.cost import stored_bytes, weight_bytes_read
 from models.errors import UserError
 from models.storage import Storage, WeightFormat
 from models.tensors import Role
-from scripts.analysis.budget import Winner, audit_budgets
-from scripts.analysis.explain import Amounts, Calibration, explain, size_sentence, size_share
 from scripts.analysis.health import Grade, device_health, grade, stability_score
 from scripts.analysis.history import MIN_POINTS, find_steps, series_of
-from scripts.analysis.pair_explanations import explanations
-from scripts.analysis.pair_verdicts import pair_verdicts
-from scripts.analysis.price import PriceFit
-from scripts.analysis.recommend import Quality, recommend
-from scripts.analysis.sweep_price import setup_prices, storage_of
-from scripts.testing.records_generator import (
+from scripts.analysis.pairs import pair_verdicts
+from scripts.analysis.price.budget import Winner, audit_budgets
+from scripts.analysis.price.explain import Amounts, Calibration, explain, size_sentence, size_share
+from scripts.analysis.price.pair_explanations import explanations
+from scripts.analysis.price.price import PriceFit
+from scripts.analysis.price.recommend import Quality, recommend
+from scripts.analysis.price.sweep import setup_prices, storage_of
+from scripts.testing.records.generator import (
     Campaign,
     GeneratedDevice,
     facts_of,

@@ -7,7 +7,7 @@ from models.errors import UserError
 from scripts.analysis.cells import RunState, group_cells, load_records
 from scripts.analysis.metrics import METRICS, MetricName, mean_context, run_metrics
 from scripts.records import Protocol, read_record
-from scripts.testing.records_generator import (
+from scripts.testing.records.generator import (
     PROTOCOL,
     Campaign,
     GeneratedDevice,

@@ -6,9 +6,9 @@ from scipy import stats
 
 from models.errors import UserError
 from scripts.analysis.metrics import METRICS, MetricName
-from scripts.analysis.pair_verdicts import pair_verdicts
+from scripts.analysis.pairs import pair_verdicts
 from scripts.analysis.verdict import Method, Word, adjust, compare, holm, least_p, runs_needed
-from scripts.testing.records_generator import Campaign, GeneratedDevice, generate_records, pair_networks
+from scripts.testing.records.generator import Campaign, GeneratedDevice, generate_records, pair_networks
 
 SPEED = METRICS[MetricName.DECODE_TOKENS_PER_S]
 MEMORY = METRICS[MetricName.HIGH_WATER_BYTES]

@@ -5,15 +5,15 @@ import pytest
 from export.quantization import Scheme
 from models.pair import Arm
 from scripts.analysis.verdict import Word
-from scripts.host.seed_article.pairs import AS_WRITTEN, EXAMPLE, MATCHED, SEED_PAIRS, pair_facts
-from scripts.host.seed_article.record import Comparison, Compute, Engine, Measurement, SeedArticle
-from scripts.host.seed_article.verdicts import article_verdicts
+from scripts.claims.answers import Answer, Claim, Finding, claims_table, settle
+from scripts.claims.seed_article.pairs import AS_WRITTEN, EXAMPLE, MATCHED, SEED_PAIRS, pair_facts
+from scripts.claims.seed_article.record import Comparison, Compute, Engine, Measurement, SeedArticle
+from scripts.claims.seed_article.verdicts import article_verdicts
+from scripts.claims.timings import Work, article_timings
+from scripts.claims.training.record import LayerGradients, Task, TaskFacts, Training, TrainingRun, Variant
+from scripts.claims.training.tasks import DECODER_PAIR, MLP_PAIR
 from scripts.records import DeviceKind, Protocol
-from scripts.report.claims import Answer, Claim, Finding, claims_table, settle
-from scripts.report.claims_timings import Work, article_timings
-from scripts.testing.records_generator import Campaign, GeneratedDevice, generate_records, pair_networks
-from scripts.training.record import LayerGradients, Task, TaskFacts, Training, TrainingRun, Variant
-from scripts.training.tasks import DECODER_PAIR, MLP_PAIR
+from scripts.testing.records.generator import Campaign, GeneratedDevice, generate_records, pair_networks
 
 RUNS = 10
 PROTOCOL = Protocol(prompt_lengths=(64,), depths=(0,), decode_steps=8)

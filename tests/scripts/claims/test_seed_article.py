@@ -10,10 +10,10 @@ import torch
 from models.errors import UserError
 from models.pair import Arm
 from models.shape import MlpShape
-from scripts.host.seed_article.measure import build_mlp, interleaved
-from scripts.host.seed_article.pairs import AS_WRITTEN, EXAMPLE, MATCHED, SEED_PAIRS, pair_facts
-from scripts.host.seed_article.record import Engine
-from scripts.report.claims_inputs import read_seed_article
+from scripts.claims.inputs import read_seed_article
+from scripts.claims.seed_article.measure import build_mlp, interleaved
+from scripts.claims.seed_article.pairs import AS_WRITTEN, EXAMPLE, MATCHED, SEED_PAIRS, pair_facts
+from scripts.claims.seed_article.record import Engine
 
 FACTS = {pair.name: pair_facts(pair) for pair in SEED_PAIRS}
 
@@ -65,7 +65,7 @@ def test_the_network_has_no_activation_after_its_last_layer():
 
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "scripts.host.seed_article", *map(str, arguments)]
+    line = [sys.executable, "-m", "scripts.claims.seed_article", *map(str, arguments)]
     return subprocess.run(line, capture_output=True, text=True, check=False)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from export.manifest import Manifest, read_manifest
 from scripts.farm.campaign import Campaign
 from scripts.farm.plan import Subject, find_subjects
 from scripts.records import RunRecord, read_record
@@ -40,3 +41,10 @@ def campaign(tiny_artifacts: Path) -> Campaign:
 def subjects(campaign: Campaign) -> list[Subject]:
     """Of `campaign`."""
     return find_subjects(campaign)
+
+
+@pytest.fixture(scope="session")
+def artifact(tiny_artifacts: Path) -> tuple[Path, Manifest]:
+    """The deep arm of tiny for ONNX Runtime."""
+    folder = next(path.parent for path in sorted(tiny_artifacts.rglob("manifest.json")) if "onnx" in str(path))
+    return folder, read_manifest(folder)

@@ -8,7 +8,7 @@ import pytest
 from scripts.farm import cli, quick
 from scripts.farm.device import Device, DiscoveryOptions, Problem
 from scripts.farm.discovery import Discovery
-from scripts.farm.index import INDEX_FILE
+from scripts.farm.store.index import INDEX_FILE
 from scripts.records import DeviceKind, RunRecord, Skipped
 from tests.scripts.farm.doubles import FACTS, ScriptedPhone, identity
 

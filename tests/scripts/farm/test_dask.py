@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from models.errors import UserError
-from scripts.farm.dask_options import DaskOptions
-from scripts.farm.machine_lock import user_folder
+from scripts.farm.dask.options import DaskOptions
+from scripts.farm.store.lock import user_folder
 from scripts.records import Completed, read_finished_record
 from tests.scripts.farm.test_end_to_end import campaign_file, farm, name_of
 

@@ -9,9 +9,9 @@ import pytest
 from distributed import Client, Future, LocalCluster
 
 from export.manifest import Manifest
-from scripts.farm import dask_remote
-from scripts.farm.dask_device import DaskDevice, DaskDiscovery
-from scripts.farm.dask_remote import RESOURCE
+from scripts.farm.dask import remote
+from scripts.farm.dask.device import DaskDevice, DaskDiscovery
+from scripts.farm.dask.remote import RESOURCE
 from scripts.farm.device import Device, DeviceError, DiscoveryOptions, Problem, Progress
 from scripts.records import Protocol, RunRecord, RunRequest
 from tests.scripts.farm.doubles import SMALL, ScriptedPhone, identity
@@ -66,10 +66,10 @@ class OneDiscovery:
 def looks(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
     """The airplane mode of every discovery of the worker."""
     found: list[bool] = []
-    monkeypatch.setattr(dask_remote, "all_discoveries", lambda options: [OneDiscovery(options, found)])
-    dask_remote._devices.clear()  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(remote, "all_discoveries", lambda options: [OneDiscovery(options, found)])
+    remote._devices.clear()  # pyright: ignore[reportPrivateUsage]
     yield found
-    dask_remote._devices.clear()  # pyright: ignore[reportPrivateUsage]
+    remote._devices.clear()  # pyright: ignore[reportPrivateUsage]
 
 
 def with_client(work: Callable[[Client], Coroutine[None, None, None]]) -> None:
@@ -89,7 +89,7 @@ def with_client(work: Callable[[Client], Coroutine[None, None, None]]) -> None:
 
 
 def at_worker(phone: Phone) -> Phone:
-    dask_remote._devices[("p1", False)] = phone  # pyright: ignore[reportPrivateUsage]
+    remote._devices[("p1", False)] = phone  # pyright: ignore[reportPrivateUsage]
     return phone
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from scripts.farm.adb import AdbDevice
-from scripts.farm.adb_link import AdbLink
-from scripts.farm.adb_server import AdbServer
+from scripts.farm.android.device import AdbDevice
+from scripts.farm.android.link import AdbLink
+from scripts.farm.android.server import AdbServer
 from scripts.farm.device import Device, DeviceError, DiscoveryOptions
-from scripts.farm.ios import IosDevice
-from scripts.farm.ios_go import GoIos
-from scripts.farm.ios_programs import Iphone
+from scripts.farm.ios.device import IosDevice
+from scripts.farm.ios.go_ios import GoIos
+from scripts.farm.ios.programs import Iphone
 from scripts.records import Protocol, RunRequest
 from tests.scripts.farm.doubles import SMALL, identity
 

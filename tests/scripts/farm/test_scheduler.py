@@ -13,11 +13,11 @@ from models.errors import UserError
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import DeviceError, DeviceState, Progress
 from scripts.farm.device_queue import Pace
-from scripts.farm.devices_state import DevicesState
 from scripts.farm.events import DeviceEvent, Event, Phase
 from scripts.farm.plan import Subject, plan_device
 from scripts.farm.scheduler import Summary, run_campaign
-from scripts.farm.store import Store
+from scripts.farm.store.state import DevicesState
+from scripts.farm.store.store import Store
 from scripts.records import Failed, FailureKind, RunRecord, RunRequest, Skipped, Stage, read_finished_record
 from tests.scripts.farm.doubles import ScriptedPhone, identity
 
@@ -279,7 +279,7 @@ def test_farms_with_other_results_folders_leave_it_alone_too(
     tmp_path: Path, campaign: Campaign, subjects: list[Subject]
 ) -> None:
     script = (
-        "import sys; from scripts.farm.machine_lock import MachineLock\n"
+        "import sys; from scripts.farm.store.lock import MachineLock\n"
         "lock = MachineLock.take('device-p1', 'records in /elsewhere'); print('taken', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from models.errors import UserError
-from scripts.farm.devices_state import DevicesState
-from scripts.farm.index import INDEX_FILE
-from scripts.farm.migrations import INDEX_STEPS, migrate
-from scripts.farm.store import INCOMING, Store, StoredRun
+from scripts.farm.store.index import INDEX_FILE
+from scripts.farm.store.state import STATE_FILE, DevicesState
+from scripts.farm.store.store import INCOMING, Store, StoredRun
 from scripts.records import Failed, FailureKind, RunRecord, Skipped, Stage
 
 
@@ -206,8 +205,8 @@ def attempted(record: RunRecord, attempt: int) -> RunRecord:
 
 BEGINNER = """
 import pathlib, sys
-from scripts.farm.devices_state import DevicesState
-from scripts.farm.store import Store
+from scripts.farm.store.state import DevicesState
+from scripts.farm.store.store import Store
 sys.stdin.readline()
 for number in range(25):
     root = pathlib.Path(sys.argv[1]) / str(number)
@@ -265,19 +264,28 @@ def test_readers_do_not_wait_for_the_writer(tmp_path: Path, golden: RunRecord) -
     assert reader.returncode == 0, errors
 
 
-def test_migrations_go_forward_only(tmp_path: Path) -> None:
-    path = tmp_path / "x.sqlite"
-    connection = sqlite3.connect(path, isolation_level=None)
-    migrate(connection, INDEX_STEPS, "x")
-    step = "ALTER TABLE run ADD COLUMN note TEXT;"
-    migrate(connection, (*INDEX_STEPS, step), "x")
-    migrate(connection, (*INDEX_STEPS, step), "x")
-    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
-    assert "note" in [row[1] for row in connection.execute("PRAGMA table_info(run)")]
-    with pytest.raises(UserError, match="newer version"):
-        migrate(connection, INDEX_STEPS, "x")
-    with pytest.raises(sqlite3.OperationalError):
-        migrate(connection, (*INDEX_STEPS, step, "ALTER TABLE run ADD COLUMN a TEXT; no SQL;"), "x")
+def test_an_index_of_another_schema_is_made_again_from_the_records(tmp_path: Path, golden: RunRecord) -> None:
+    filled(tmp_path, golden)
+    with Store(tmp_path) as store:
+        before = [tuple(row) for row in store.index.query("SELECT * FROM run ORDER BY run_id")]
+    connection = sqlite3.connect(tmp_path / INDEX_FILE, isolation_level=None)
+    connection.execute("DROP VIEW comparable")
+    connection.execute("ALTER TABLE run ADD COLUMN note TEXT")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with Store(tmp_path) as store:
+        assert [tuple(row) for row in store.index.query("SELECT * FROM run ORDER BY run_id")] == before
+        assert store.index.query("SELECT * FROM comparable")
+    assert before
+
+
+def test_the_state_of_another_version_is_refused(tmp_path: Path) -> None:
+    DevicesState(tmp_path).close()
+    connection = sqlite3.connect(tmp_path / STATE_FILE, isolation_level=None)
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with pytest.raises(UserError, match="written by another version"):
+        DevicesState(tmp_path)
 
 
 def test_a_lease_is_one_farms(tmp_path: Path) -> None:
@@ -293,7 +301,7 @@ def test_a_lease_is_one_farms(tmp_path: Path) -> None:
 
 def test_a_dead_farm_holds_nothing_and_its_changes_are_known(tmp_path: Path) -> None:
     script = (
-        "import sys, pathlib; from scripts.farm.devices_state import DevicesState\n"
+        "import sys, pathlib; from scripts.farm.store.state import DevicesState\n"
         "state = DevicesState(pathlib.Path(sys.argv[1])); assert state.lease('p') is None\n"
         "state.remember('p', 'stay', 'old'); state.remember('p', 'stay', 'ours')"
     )

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from scripts.records import DeviceKind, Protocol, RunRecord
 from scripts.report.cli import app
-from scripts.testing.records_generator import (
+from scripts.testing.records.generator import (
     Campaign,
     GeneratedDevice,
     generate_records,

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
 from scripts.records import DeviceKind, RunRecord
-from scripts.testing.records_generator import Campaign, GeneratedDevice, generate_records, pair_networks, sweep_networks
+from scripts.testing.records.generator import Campaign, GeneratedDevice, generate_records, pair_networks, sweep_networks
 from tests.scripts.report.conftest import PHONE
 
 SECTIONS = ("decision", "latency", "bandwidth", "price", "pairs", "claims", "health", "provenance")

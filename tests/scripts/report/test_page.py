@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts.report.cli import main
-from scripts.testing.records_generator import Campaign, GeneratedDevice, generate_records, pair_networks
+from scripts.testing.records.generator import Campaign, GeneratedDevice, generate_records, pair_networks
 from tests.scripts.report.conftest import PHONE, write_page
 
 

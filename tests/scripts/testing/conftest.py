@@ -10,9 +10,9 @@ from pathlib import Path
 import adbutils
 import pytest
 
-from scripts.testing.fake_phone import FakePhone
-from scripts.testing.faults import parse_faults
-from scripts.testing.phone_instrument import Harness
+from scripts.testing.android.fake_phone import FakePhone
+from scripts.testing.android.faults import parse_faults
+from scripts.testing.android.phone_instrument import Harness
 
 Adb = Callable[..., subprocess.CompletedProcess[str]]
 MakePhone = Callable[..., FakePhone]

@@ -13,10 +13,10 @@ import pytest
 from adb_shell.adb_device import AdbDeviceTcp
 
 from models.errors import UserError
-from scripts.testing.fake_phone import FakePhone
-from scripts.testing.faults import Fault, parse_faults
-from scripts.testing.personality import Heat, ThermalCurve, read_personality, thermal_status
-from scripts.testing.phone_instrument import COMPONENT, Harness
+from scripts.testing.android.fake_phone import FakePhone
+from scripts.testing.android.faults import Fault, parse_faults
+from scripts.testing.android.personality import Heat, ThermalCurve, read_personality, thermal_status
+from scripts.testing.android.phone_instrument import COMPONENT, Harness
 from tests.scripts.testing.conftest import Adb, MakePhone
 
 MODELS = "/data/local/tmp/deepnarrow"

@@ -16,5 +16,5 @@ internal object Repository {
 
     /** What the schema of that name, which Python generates, finds wrong with a file; empty for a valid one. */
     fun schemaErrors(schema: String, file: File): List<String> =
-        registry.getSchema(root.resolve("scripts/schemas/$schema.json").readText()).validate(file.readText(), InputFormat.JSON).map { it.toString() }
+        registry.getSchema(root.resolve("scripts/records/schemas/$schema.json").readText()).validate(file.readText(), InputFormat.JSON).map { it.toString() }
 }

@@ -1,0 +1,1 @@
+"""From arguments to a list of jobs, and one process for each."""

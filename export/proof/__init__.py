@@ -1,0 +1,1 @@
+"""What an artifact passes before it gets a manifest."""

@@ -1,0 +1,1 @@
+"""iPhones, through `xcrun devicectl` or go-ios."""

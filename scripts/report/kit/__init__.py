@@ -1,0 +1,1 @@
+"""What sections are made of: blocks, charts, words and the evidence they share."""

@@ -1,0 +1,118 @@
+"""A cell's numbers at each cache depth, as rows that charts and tables share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scripts.analysis.cells import Cell
+from scripts.analysis.metrics import MetricName
+from scripts.report.kit.blocks import DataRow
+from scripts.report.kit.evidence import Evidence
+from scripts.report.kit.setups import SetupView, network_name, series_of, tags
+from scripts.report.kit.words import percent
+
+M = MetricName
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Median over runs with the lowest and the highest run."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class CellNumbers:
+    """One cell at one depth; None where no run measured it.
+
+    Attributes:
+        n: usable runs that measured the decode time.
+    """
+
+    view: SetupView
+    pair: str
+    network: str
+    series: str
+    depth: int
+    n: int
+    p50: Spread
+    p90: Spread | None
+    p99: Spread | None
+    slowest: Spread | None
+    tokens_per_s: Spread | None
+    megabytes: float | None
+    achieved: Spread | None
+    mbu: Spread | None
+    ceiling: Spread | None
+
+
+def cell_numbers(evidence: Evidence) -> list[CellNumbers]:
+    """All cells at all depths, in the page's order."""
+    rows: list[CellNumbers] = []
+    for cell in evidence.measured:
+        for depth in cell.key.setup.protocol.depths:
+            p50 = _spread(evidence, cell, M.DECODE_P50_MS, depth)
+            if p50:
+                rows.append(_numbers(evidence, cell, depth, p50))
+    return rows
+
+
+def chart_row(row: CellNumbers) -> DataRow:
+    """For the data set `cells`: flat, milliseconds and GB/s, spreads as three fields."""
+    flat: dict[str, str | float | int | bool | None] = {
+        **tags(row.view),
+        "pair": row.pair,
+        "network": row.network,
+        "series": row.series,
+        "depth": row.depth,
+        "n": row.n,
+        "row": f"{row.view.full_label} · {row.network}",
+        "name": row.network,
+        "n_label": f"n {row.n}",
+        "mbu_label": f"{percent(row.mbu.median, 0)}, n {row.n}" if row.mbu else "",
+        "mb": _rounded(row.megabytes),
+        # Right of the farthest mark of the row, where its label begins.
+        "end": _rounded(max(row.p50.high, row.p99.median if row.p99 else 0.0)),
+    }
+    for name in ("p50", "p90", "p99", "slowest", "achieved", "mbu", "ceiling"):
+        spread: Spread | None = getattr(row, name)
+        flat[name] = _rounded(spread.median if spread else None)
+        flat[f"{name}_low"] = _rounded(spread.low if spread else None)
+        flat[f"{name}_high"] = _rounded(spread.high if spread else None)
+    return flat
+
+
+def _numbers(evidence: Evidence, cell: Cell, depth: int, p50: Spread) -> CellNumbers:
+    size = _spread(evidence, cell, M.BYTES_PER_TOKEN, depth)
+    return CellNumbers(
+        view=evidence.view(cell),
+        pair=cell.key.subject.pair,
+        network=network_name(cell),
+        series=series_of(cell),
+        depth=depth,
+        n=len(_values(evidence, cell, M.DECODE_P50_MS, depth)),
+        p50=p50,
+        p90=_spread(evidence, cell, M.DECODE_P90_MS, depth),
+        p99=_spread(evidence, cell, M.DECODE_P99_MS, depth),
+        slowest=_spread(evidence, cell, M.DECODE_MAX_MS, depth),
+        tokens_per_s=_spread(evidence, cell, M.DECODE_TOKENS_PER_S, depth),
+        megabytes=size.median / 1e6 if size else None,
+        achieved=_spread(evidence, cell, M.ACHIEVED_GB_PER_S, depth),
+        mbu=_spread(evidence, cell, M.MBU, depth),
+        ceiling=_spread(evidence, cell, M.PROBE_GB_PER_S, None),
+    )
+
+
+def _spread(evidence: Evidence, cell: Cell, metric: MetricName, at: int | None) -> Spread | None:
+    values, median = _values(evidence, cell, metric, at), cell.median(metric, at)
+    return Spread(median, min(values), max(values)) if median is not None else None
+
+
+def _values(evidence: Evidence, cell: Cell, metric: MetricName, at: int | None) -> Sequence[float]:
+    found = (run.get(metric, at) for run in evidence.metrics_of(cell))
+    return [value for value in found if value is not None]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else float(f"{value:.5g}")

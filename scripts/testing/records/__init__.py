@@ -1,0 +1,1 @@
+"""Records of runs that never took place, from known terms and seeded noise."""
