@@ -8,11 +8,12 @@ file name.
 import hashlib
 import os
 import shutil
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from export.proof.gates import Gate, GateError, GateResult
 from export.proof.reference import REFERENCE_FILE, NetworkReference, Reference, TextReference, Thoroughness
@@ -103,6 +104,9 @@ class Manifest(_Model):
     """Schema `deepnarrow/manifest/1`.
 
     Attributes:
+        job_id: hash of everything that was asked for; decides whether the work need not be done again, nothing else.
+        content_id: hash of the model files' hashes: says which network a run has measured.
+        exporter: version of the exporter and hash of its sources.
         arm: which arm of `pair` this is; None for a shape of a sweep.
         observed: facts read back from the model files, beside the `options` that were asked for.
         cost_per_token: with a full cache, `options.max_context` positions.
@@ -111,6 +115,8 @@ class Manifest(_Model):
 
     schema_: Literal["deepnarrow/manifest/1"] = Field(MANIFEST_SCHEMA, alias="schema")
     job_id: str
+    content_id: str
+    exporter: str
     pair: str
     arm: Arm | None
     shape_name: str
@@ -131,6 +137,12 @@ class Manifest(_Model):
     gates: tuple[GateResult, ...]
     export: ExportEffort
 
+    @model_validator(mode="after")
+    def _content_is_named(self) -> "Manifest":
+        if self.content_id != content_id(self.files):
+            raise ValueError(f"content_id {self.content_id} is not the one of the files that are listed")
+        return self
+
     @property
     def spec(self) -> ExportSpec:
         """What the target was asked to write."""
@@ -145,6 +157,15 @@ class Manifest(_Model):
     def model_files(self) -> tuple[str, ...]:
         """Paths of the files that the target wrote."""
         return tuple(entry.path for entry in self.files if entry.kind is FileKind.MODEL)
+
+
+def content_id(files: Iterable[FileEntry]) -> str:
+    """Identity of a network: the first 32 hex digits of the SHA-256 of its model files' lines `<sha256>  <path>`.
+
+    The lines are in the order of paths, as `sha256sum` prints them, each with a newline.
+    """
+    model = sorted((entry.path, entry.sha256) for entry in files if entry.kind is FileKind.MODEL)
+    return hashlib.sha256("".join(f"{digest}  {path}\n" for path, digest in model).encode()).hexdigest()[:32]
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -241,6 +262,7 @@ class IndexEntry(_Model):
     target: TargetName
     scheme: Scheme
     job_id: str
+    content_id: str
     bytes: int
 
 
@@ -274,7 +296,8 @@ def write_index(root: Path) -> Index:
     entries = tuple(
         IndexEntry(
             path=folder.relative_to(root).as_posix(), pair=m.pair, arm=m.arm, shape_name=m.shape_name, target=m.target,
-            scheme=m.scheme, job_id=m.job_id, bytes=sum(entry.bytes for entry in m.files),
+            scheme=m.scheme, job_id=m.job_id, content_id=m.content_id,
+            bytes=sum(entry.bytes for entry in m.files),
         )
         for folder, m in find_artifacts(root)[0].items()
     )  # fmt: skip

@@ -14,13 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from export.jobs.events import EVENT, JOBS, Done, Event, Failed, Failure, Stage, temporary_folder
-from export.jobs.plan import ExportJob, PlannedShape
+from export.jobs.plan import ExportJob, PlannedShape, exporter_version
 from export.manifest import (
     MANIFEST_FILE,
     ExportEffort,
     FileEntry,
     FileKind,
     Manifest,
+    content_id,
     list_files,
     move_into_place,
     write_json,
@@ -95,6 +96,8 @@ def _manifest(job: ExportJob, target: Target, proof: Proof, files: list[FileEntr
     return Manifest(
         schema="deepnarrow/manifest/1",
         job_id=job.job_id,
+        content_id=content_id(files),
+        exporter=exporter_version(),
         pair=job.planned.pair,
         arm=job.planned.arm,
         shape_name=job.planned.name,

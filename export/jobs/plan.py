@@ -22,6 +22,7 @@ from models.shape import Shape, TransformerShape
 
 # Room for the reference's prompt and 64 greedy steps, and for a prefill with steps behind it.
 MIN_CONTEXT = 128
+EXPORTER_CHANGED = "only the exporter's code changed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +71,7 @@ class ExportJob:
 
     @property
     def job_id(self) -> str:
-        """Hash of everything that decides the artifact's bytes; equal ids mean the work need not be done again."""
+        """Hash of everything that was asked for. The exporter's own sources are not in it; see `Manifest.exporter`."""
         identity = {
             "shape": asdict(self.planned.shape),
             "target": self.target,
@@ -80,7 +81,6 @@ class ExportJob:
             "weights": self.planned.provenance.model_dump(),
             "thoroughness": self.thoroughness,
             "toolchain": toolchain(get_target(self.target)),
-            "exporter": exporter_version(),
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -105,7 +105,7 @@ class PlannedJob:
 
 @cache
 def exporter_version() -> str:
-    """Package version and hash of the exporter's own sources: an edit makes earlier artifacts stale."""
+    """Package version and hash of the exporter's own sources: after an edit, artifacts are written again."""
     digest = hashlib.sha256()
     for package in (models, export):
         root = Path(package.__path__[0])
@@ -165,6 +165,8 @@ def _decide(job: ExportJob, force: bool) -> PlannedJob:
     if manifest.job_id == job.job_id:
         if damaged := damaged_file(job.folder, manifest):
             return PlannedJob(job, Action.REPLACE, f"{damaged} is damaged", predicted)
+        if manifest.exporter != exporter_version():
+            return PlannedJob(job, Action.REPLACE, EXPORTER_CHANGED, predicted)
         return PlannedJob(job, Action.SKIP, "same shape, weights, options and tools", predicted)
     raise UserError(
         f"{job.folder} holds an artifact made from other weights, options or tools; "

@@ -1,19 +1,16 @@
-"""Which runs may be compared: only what shares a setup.
+"""Runs that repeat each other, as `scripts.records.comparable` has it, and what became of each.
 
-A setup is everything but the network: device, OS build, harness, runtime, charging, protocol. Arms of a pair are
-compared inside one setup; across setups nothing is ever pooled.
+Arms of a pair are compared inside one setup; across setups nothing is ever pooled.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 
-from export.quantization import Scheme
-from export.targets.base import TargetName
 from models.errors import UserError
 from models.pair import Arm
 from models.shape import Shape
@@ -22,16 +19,14 @@ from scripts.records import (
     DONE_FILE,
     RECORD_FILE,
     ArtifactFacts,
-    Backend,
     Completed,
-    DeviceKind,
     Failed,
-    LoadMode,
     RunRecord,
     Skipped,
     read_finished_record,
     read_record,
 )
+from scripts.records.comparable import Setup, setup_of
 
 
 class RunState(StrEnum):
@@ -44,69 +39,14 @@ class RunState(StrEnum):
     DIED = "died"  # its last record says it was still running
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Device:
-    """One physical device.
-
-    Attributes:
-        id: the farm's, else the device's model.
-    """
-
-    id: str
-    kind: DeviceKind
-    model: str
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ProtocolKey:
-    """The part of a protocol that decode times depend on."""
-
-    num_threads: int
-    backend: Backend
-    load_mode: LoadMode
-    depths: tuple[int, ...]
-    decode_steps: int
-    warm_up_steps: int
-    token_seed: int
-    max_context: int
-    prefill_chunk: int
-
-
 @dataclass(frozen=True, slots=True)
-class Setup:
-    """All that two runs must share to be compared, the network apart.
-
-    Attributes:
-        harness: name, version, build and whether it is a debug build.
-        runtime: name and version as it reported them; None where the run ended before it did.
-        plugged: on a charger; None where the device does not say.
-    """
-
-    device: Device
-    os_build: str
-    harness: str
-    runtime: str | None
-    plugged: bool | None
-    target: TargetName
-    scheme: Scheme
-    protocol: ProtocolKey
-
-    @property
-    def label(self) -> str:
-        """`phone-1 (Pixel 8), executorch int4, 4 threads`."""
-        threads = self.protocol.num_threads
-        runtime = f"{self.target} {self.scheme}, {threads} thread{'s' * (threads > 1)}"
-        return f"{self.device.id} ({self.device.model}), {runtime}"
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """The network of a cell; `job_id` tells two exports of one shape apart."""
+class Network:
+    """The network of a cell; `content_id` tells it apart, the rest is how people call it."""
 
     pair: str
     arm: Arm | None
     shape_name: str
-    job_id: str
+    content_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +54,7 @@ class CellKey:
     """A setup and a network: the runs of a cell repeat each other."""
 
     setup: Setup
-    subject: Subject
+    network: Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,30 +158,6 @@ def is_canary(record: RunRecord) -> bool:
     return record.request.plan is not None and record.request.plan.canary
 
 
-def device_of(record: RunRecord) -> Device:
-    """The physical device."""
-    plan = record.request.plan
-    return Device(plan.device_id if plan else record.device.model, record.device.kind, record.device.model)
-
-
-def setup_of(record: RunRecord, artifact: ArtifactFacts) -> Setup:
-    """The run's setup."""
-    harness, protocol, before = record.harness, record.request.protocol, record.environment_before
-    return Setup(
-        device=device_of(record),
-        os_build=record.device.os_build,
-        harness=f"{harness.name} {harness.version} {harness.build or 'unknown'}{' debug' * harness.debug}",
-        runtime=f"{record.observed.name} {record.observed.version}" if record.observed else None,
-        plugged=before.plugged if before else None,
-        target=artifact.target,
-        scheme=artifact.scheme,
-        protocol=ProtocolKey(
-            protocol.num_threads, protocol.backend, protocol.load_mode, protocol.depths, protocol.decode_steps,
-            protocol.warm_up_steps, protocol.token_seed, artifact.max_context, artifact.prefill_chunk,
-        ),
-    )  # fmt: skip
-
-
 def group_cells(records: Iterable[RunRecord]) -> list[Cell]:
     """Records by cell, canaries left out.
 
@@ -272,15 +188,18 @@ def _cell(key: CellKey, runs: list[RunRecord], ended: list[RunRecord]) -> Cell:
 
 
 def _key(record: RunRecord, artifact: ArtifactFacts) -> CellKey:
-    subject = Subject(artifact.pair, artifact.arm, artifact.shape_name, artifact.job_id)
+    subject = Network(artifact.pair, artifact.arm, artifact.shape_name, artifact.content_id)
     return CellKey(setup_of(record, artifact), subject)
 
 
 def _same_but_reported(one: CellKey, other: CellKey) -> bool:
-    a, b = one.setup, other.setup
-    return one.subject == other.subject and (a.device, a.os_build, a.harness, a.protocol) == (
-        b.device, b.os_build, b.harness, b.protocol,
-    ) and other.setup.runtime in (None, a.runtime) and other.setup.plugged in (None, a.plugged)  # fmt: skip
+    """Whether `other` is `one` as far as it was reported before the run ended."""
+    known, setup = one.setup, other.setup
+    filled = replace(
+        setup, runtime=setup.runtime or known.runtime, backends=setup.backends or known.backends,
+        plugged=known.plugged if setup.plugged is None else setup.plugged,
+    )  # fmt: skip
+    return one.network == other.network and filled == known
 
 
 def _order(record: RunRecord) -> tuple[str, int, str]:

@@ -101,7 +101,7 @@ def price(
     prices = _prices(results, setup_prices(records, pairs, None if cache_mb is None else cache_mb * 1e6))
     rows = [(each, output.card_of(each), check_predictions(each, records, pairs)) for each in prices]
     if pairs and not any(checked for _, _, checked in rows):
-        known = ", ".join(sorted({cell.key.subject.pair for cell in group_cells(records)}))
+        known = ", ".join(sorted({cell.key.network.pair for cell in group_cells(records)}))
         raise UserError(f"--predict {', '.join(pairs)}: nothing to predict in a fitted setup; pairs there: {known}")
     if as_json:
         output.print_prices(rows)

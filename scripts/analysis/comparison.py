@@ -4,15 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 from models.pair import Arm
-from scripts.analysis.cells import Cell, Device, ProtocolKey, group_cells
+from scripts.analysis.cells import Cell, group_cells
 from scripts.analysis.metrics import METRICS, At, MetricName, run_metrics
 from scripts.analysis.verdict import Verdict, Word, adjust, compare
 from scripts.records import RunRecord
+from scripts.records.comparable import DeviceKey, ProtocolKey
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ComparedCell:
-    """One cell at one depth or prompt length.
+    """One cell at one context or prompt length.
 
     Attributes:
         verdict: of the candidate against the baseline; its family is the device and runtime.
@@ -75,7 +76,7 @@ class Comparison:
 class _Network:
     """What is looked up on the other side."""
 
-    device: Device
+    device: DeviceKey
     runtime: str
     pair: str
     arm: Arm | None
@@ -114,7 +115,7 @@ def compare_results(
 def _networks(records: Iterable[RunRecord]) -> dict[_Network, list[Cell]]:
     found: dict[_Network, list[Cell]] = {}
     for cell in group_cells(records):
-        setup, subject = cell.key.setup, cell.key.subject
+        setup, subject = cell.key.setup, cell.key.network
         runtime = f"{setup.target}-{setup.scheme}"
         key = _Network(setup.device, runtime, subject.pair, subject.arm, subject.shape_name)
         found.setdefault(key, []).append(cell)
@@ -127,6 +128,7 @@ def _differs(one: Cell, other: Cell, allow_harness: bool) -> str | None:
     pairs: list[tuple[str, object, object]] = [
         ("OS build", a.os_build, b.os_build),
         ("on a charger", a.plugged, b.plugged),
+        ("backends", a.backends, b.backends),
     ]
     pairs += [
         (field.name, getattr(a.protocol, field.name), getattr(b.protocol, field.name)) for field in fields(ProtocolKey)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TypeVar
 
-from scripts.analysis.cells import Cell, Loaded, RunState, Setup
+from scripts.analysis.cells import Cell, Loaded, RunState
 from scripts.analysis.comparison import Comparison
 from scripts.analysis.console import kind_note, new_table, say, show, shown
 from scripts.analysis.health import DeviceHealth
@@ -15,6 +15,7 @@ from scripts.analysis.price.fit import NO_INTERVAL
 from scripts.analysis.price.price import PriceFit
 from scripts.analysis.price.recommend import Recommendation
 from scripts.analysis.verdict import Verdict
+from scripts.records.comparable import Setup
 
 Row = TypeVar("Row")
 _NS_PER_MS = 1e6
@@ -38,7 +39,7 @@ def print_cells(cells: Sequence[Cell], metric: MetricName) -> None:
             for at in _places(cell, metric):
                 values, middle = cell.values(metric, at), cell.median(metric, at)
                 table.add_row(
-                    f"{cell.key.subject.pair}/{cell.key.subject.shape_name}", _at(at), str(len(values)), str(unused),
+                    f"{cell.key.network.pair}/{cell.key.network.shape_name}", _at(at), str(len(values)), str(unused),
                     "" if middle is None else f"{middle:.4g}",
                     f"{min(values):.4g} to {max(values):.4g}" if values else "",
                 )  # fmt: skip
@@ -82,7 +83,7 @@ def print_comparison(comparison: Comparison) -> None:
         print_setup(setup)
         table = new_table("network", ">at", "candidate is", ">ratio", "95 % interval", ">p", ">runs")
         for each in mine:
-            subject = each.candidate.key.subject
+            subject = each.candidate.key.network
             table.add_row(f"{subject.pair}/{subject.shape_name}", _at(each.at), *_verdict_columns(each.verdict))
         show(table)
         for reason in dict.fromkeys(each.verdict.reason for each in mine if each.undecided):
@@ -143,8 +144,8 @@ def _places(cell: Cell, metric: MetricName) -> list[int | None]:
     match METRICS[metric].at:
         case At.RUN:
             return [None]
-        case At.DEPTH:
-            return list(cell.key.setup.protocol.depths)
+        case At.CONTEXT:
+            return list(cell.key.setup.protocol.contexts)
         case At.PROMPT:
             return list(protocol.prompt_lengths) if protocol else []
 

@@ -6,9 +6,10 @@ from enum import StrEnum
 
 import numpy as np
 
-from scripts.analysis.cells import Cell, Device, RunState, group_cells
+from scripts.analysis.cells import Cell, RunState, group_cells
 from scripts.analysis.metrics import MetricName
 from scripts.records import RunRecord
+from scripts.records.comparable import DeviceKey
 
 _MIN_RUNS = 3
 
@@ -34,7 +35,7 @@ class DeviceHealth:
         counts: runs by what they are good for.
     """
 
-    device: Device
+    device: DeviceKey
     score: float | None
     grade: Grade
     spread: float | None
@@ -73,18 +74,18 @@ def grade(score: float | None) -> Grade:
 
 def device_health(records: Iterable[RunRecord]) -> list[DeviceHealth]:
     """Health of every device, by id."""
-    devices: dict[Device, list[Cell]] = {}
+    devices: dict[DeviceKey, list[Cell]] = {}
     for cell in group_cells(records):
         devices.setdefault(cell.key.setup.device, []).append(cell)
     return [_health(device, cells) for device, cells in sorted(devices.items())]
 
 
-def _health(device: Device, cells: Sequence[Cell]) -> DeviceHealth:
-    places = [(cell, depth) for cell in cells for depth in cell.key.setup.protocol.depths]
-    series = [cell.values(MetricName.DECODE_P50_MS, depth) for cell, depth in places]
+def _health(device: DeviceKey, cells: Sequence[Cell]) -> DeviceHealth:
+    places = [(cell, context) for cell in cells for context in cell.key.setup.protocol.contexts]
+    series = [cell.values(MetricName.DECODE_P50_MS, context) for cell, context in places]
     series = [values for values in series if len(values) >= _MIN_RUNS]
     score = float(np.median([stability_score(values) for values in series])) if series else None
-    drifts = [d for cell, depth in places if (d := cell.median(MetricName.DECODE_DRIFT, depth)) is not None]
+    drifts = [d for cell, context in places if (d := cell.median(MetricName.DECODE_DRIFT, context)) is not None]
     return DeviceHealth(
         device=device, score=score, grade=grade(score),
         spread=float(np.median([np.std(v, ddof=1) / np.mean(v) for v in series])) if series else None,

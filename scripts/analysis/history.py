@@ -10,9 +10,10 @@ from scipy import stats
 
 from models.errors import UserError
 from models.pair import Arm
-from scripts.analysis.cells import Cell, Device, ProtocolKey, group_cells
+from scripts.analysis.cells import Cell, group_cells
 from scripts.analysis.metrics import METRICS, At, MetricName, run_metrics
 from scripts.records import RunRecord
+from scripts.records.comparable import DeviceKey, ProtocolKey
 
 # Fewer points on a side of a step cannot be told from a bad night.
 MIN_POINTS = 4
@@ -33,7 +34,7 @@ class Series:
         builds: OS build, harness, runtime and artifact of each point.
     """
 
-    device: Device
+    device: DeviceKey
     network: tuple[str, Arm | None, str]
     runtime: str
     protocol: ProtocolKey
@@ -103,7 +104,7 @@ def series_of(records: Iterable[RunRecord], metric: MetricName = MetricName.DECO
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    device: Device
+    device: DeviceKey
     network: tuple[str, Arm | None, str]
     runtime: str
     protocol: ProtocolKey
@@ -119,14 +120,14 @@ class _Point:
 
 
 def _key(cell: Cell, at: int | None) -> _Key:
-    setup, subject = cell.key.setup, cell.key.subject
+    setup, subject = cell.key.setup, cell.key.network
     network = (subject.pair, subject.arm, subject.shape_name)
     return _Key(setup.device, network, f"{setup.target} {setup.scheme}", setup.protocol, at)
 
 
 def _point(cell: Cell, run: RunRecord, value: float) -> _Point:
     setup, plan = cell.key.setup, run.request.plan
-    builds = (setup.os_build, setup.harness, setup.runtime or "", cell.key.subject.job_id)
+    builds = (setup.os_build, str(setup.harness), setup.runtime or "", cell.key.network.content_id)
     return _Point(plan.campaign if plan else run.run_id, run.started_utc, value, builds)
 
 

@@ -70,7 +70,7 @@ class At(StrEnum):
     """What a metric is measured at, beside the run."""
 
     RUN = "run"  # nothing: one number a run
-    DEPTH = "depth"  # positions in the cache before the first timed step
+    CONTEXT = "context"  # positions in the cache before the first timed step
     PROMPT = "prompt"  # tokens of the prompt
 
 
@@ -111,27 +111,27 @@ METRICS: Mapping[MetricName, Metric] = MappingProxyType(dict((
             "time to first token of MLPerf Inference, without tokenizer and network", 0.05),
     _metric(_M.PREFILL_TOKENS_PER_S, _U.TOKENS_PER_S, _B.HIGHER, At.PROMPT, "Prefill",
             "prompt_length * 1e9 / median(prefill.prefill_ns)", "pp of llama-bench", 0.05),
-    _metric(_M.DECODE_P50_MS, _U.MS, _B.LOWER, At.DEPTH, "Decode latency", "median(decode.forward_ns) / 1e6",
+    _metric(_M.DECODE_P50_MS, _U.MS, _B.LOWER, At.CONTEXT, "Decode latency", "median(decode.forward_ns) / 1e6",
             "the runtime's call alone; time per output token of MLPerf Inference, as a median"),
-    _metric(_M.DECODE_P90_MS, _U.MS, _B.LOWER, At.DEPTH, "Decode latency, p90",
+    _metric(_M.DECODE_P90_MS, _U.MS, _B.LOWER, At.CONTEXT, "Decode latency, p90",
             "90th percentile of decode.forward_ns / 1e6, interpolated", "numpy's linear interpolation", 0.05),
-    _metric(_M.DECODE_P99_MS, _U.MS, _B.LOWER, At.DEPTH, "Decode latency, p99",
+    _metric(_M.DECODE_P99_MS, _U.MS, _B.LOWER, At.CONTEXT, "Decode latency, p99",
             "99th percentile of decode.forward_ns / 1e6, interpolated", "numpy's linear interpolation", 0.10),
-    _metric(_M.DECODE_MAX_MS, _U.MS, _B.LOWER, At.DEPTH, "Slowest step", "max(decode.forward_ns) / 1e6",
+    _metric(_M.DECODE_MAX_MS, _U.MS, _B.LOWER, At.CONTEXT, "Slowest step", "max(decode.forward_ns) / 1e6",
             "the stall a user sees", 0.25),
-    _metric(_M.DECODE_MAD_MS, _U.MS, _B.LOWER, At.DEPTH, "Jitter",
+    _metric(_M.DECODE_MAD_MS, _U.MS, _B.LOWER, At.CONTEXT, "Jitter",
             "median(|forward_ns - median(forward_ns)|) / 1e6", "median absolute deviation, not scaled", 0.25),
-    _metric(_M.DECODE_TOKENS_PER_S, _U.TOKENS_PER_S, _B.HIGHER, At.DEPTH, "Decode speed",
+    _metric(_M.DECODE_TOKENS_PER_S, _U.TOKENS_PER_S, _B.HIGHER, At.CONTEXT, "Decode speed",
             "1e9 / median(decode.forward_ns)", "tg of llama-bench, from the median step instead of the mean"),
-    _metric(_M.STEP_OVERHEAD_MS, _U.MS, _B.LOWER, At.DEPTH, "Around the call",
+    _metric(_M.STEP_OVERHEAD_MS, _U.MS, _B.LOWER, At.CONTEXT, "Around the call",
             "median(decode.step_ns - decode.forward_ns) / 1e6", "inputs and argmax in the harness's language", 0.25),
-    _metric(_M.BYTES_PER_TOKEN, _U.BYTES, _B.LOWER, At.DEPTH, "Bytes a token reads",
+    _metric(_M.BYTES_PER_TOKEN, _U.BYTES, _B.LOWER, At.CONTEXT, "Bytes a token reads",
             "weight_bytes_read + kv_bytes_per_position * mean context of the timed steps",
             "Databricks, LLM inference performance engineering, 2023, with one row of an untied embedding "
             "instead of the whole table"),
-    _metric(_M.ACHIEVED_GB_PER_S, _U.GB_PER_S, _B.HIGHER, At.DEPTH, "Achieved bandwidth",
+    _metric(_M.ACHIEVED_GB_PER_S, _U.GB_PER_S, _B.HIGHER, At.CONTEXT, "Achieved bandwidth",
             "bytes_per_token / median(decode.forward_ns)", "gpt-fast's 'Bandwidth achieved', KV cache included"),
-    _metric(_M.MBU, _U.RATIO, _B.HIGHER, At.DEPTH, "Memory-bandwidth utilisation",
+    _metric(_M.MBU, _U.RATIO, _B.HIGHER, At.CONTEXT, "Memory-bandwidth utilisation",
             "achieved / bandwidth.ceiling_bytes_per_s",
             "Databricks 2023, over the ceiling that the same run measured instead of a data sheet's"),
     _metric(_M.PROBE_GB_PER_S, _U.GB_PER_S, _B.NEITHER, At.RUN, "Bandwidth ceiling",
@@ -144,7 +144,7 @@ METRICS: Mapping[MetricName, Metric] = MappingProxyType(dict((
             "max(memory.high_water_bytes)", "the system's own count (VmHWM, phys_footprint)", 0.05),
     _metric(_M.ARTIFACT_BYTES, _U.BYTES, _B.LOWER, At.RUN, "Artifact", "artifact.model_bytes",
             "bytes of the model files"),
-    _metric(_M.DECODE_DRIFT, _U.RATIO, _B.LOWER, At.DEPTH, "Drift inside the phase",
+    _metric(_M.DECODE_DRIFT, _U.RATIO, _B.LOWER, At.CONTEXT, "Drift inside the phase",
             "median of the last third of decode.forward_ns / median of the first third",
             "ours: above 1 the device slows down while it is measured; growing context explains a little of it", 0.05),
     _metric(_M.SUSTAINED_BURST_RATIO, _U.RATIO, _B.HIGHER, At.RUN, "Sustained / burst",
@@ -158,7 +158,7 @@ class MetricValue:
     """One number of one run.
 
     Attributes:
-        at: cache depth or prompt length; None where the definition's `at` is `run`.
+        at: cache context or prompt length; None where the definition's `at` is `run`.
     """
 
     metric: MetricName
@@ -199,15 +199,15 @@ def _measure(record: RunRecord) -> RunMetrics:
     return RunMetrics(record.run_id, tuple(found))
 
 
-def mean_context(depth: int, steps: int) -> float:
-    """Positions attended by the average timed step: step i attends depth + i + 1 of them."""
-    return depth + (steps + 1) / 2
+def mean_context(context: int, steps: int) -> float:
+    """Positions attended by the average timed step: step i attends context + i + 1 of them."""
+    return context + (steps + 1) / 2
 
 
 def bytes_per_token(artifact: ArtifactFacts, samples: DecodeSamples) -> float:
     """Weight and cache bytes that the average timed step reads."""
-    context = mean_context(samples.depth, len(samples.forward_ns))
-    return artifact.weight_bytes_read + artifact.kv_bytes_per_position * context
+    attended = mean_context(samples.context, len(samples.forward_ns))
+    return artifact.weight_bytes_read + artifact.kv_bytes_per_position * attended
 
 
 def _load(record: RunRecord) -> list[MetricValue]:
@@ -249,7 +249,7 @@ def _decode(samples: DecodeSamples) -> list[MetricValue]:
     }
     if len(forward) >= _THIRDS:
         numbers[_M.DECODE_DRIFT] = _last_over_first(samples.forward_ns)
-    return [MetricValue(name, samples.depth, value) for name, value in numbers.items()]
+    return [MetricValue(name, samples.context, value) for name, value in numbers.items()]
 
 
 def _bandwidth(record: RunRecord, samples: DecodeSamples) -> list[MetricValue]:
@@ -258,11 +258,11 @@ def _bandwidth(record: RunRecord, samples: DecodeSamples) -> list[MetricValue]:
     total = bytes_per_token(record.artifact, samples)
     achieved = total / float(np.median(samples.forward_ns)) * _NS_PER_S
     found = [
-        MetricValue(_M.BYTES_PER_TOKEN, samples.depth, total),
-        MetricValue(_M.ACHIEVED_GB_PER_S, samples.depth, achieved / 1e9),
+        MetricValue(_M.BYTES_PER_TOKEN, samples.context, total),
+        MetricValue(_M.ACHIEVED_GB_PER_S, samples.context, achieved / 1e9),
     ]
     if record.bandwidth:
-        found.append(MetricValue(_M.MBU, samples.depth, achieved / record.bandwidth.ceiling_bytes_per_s))
+        found.append(MetricValue(_M.MBU, samples.context, achieved / record.bandwidth.ceiling_bytes_per_s))
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 import numpy as np
 from pydantic import BaseModel, TypeAdapter
 
-from scripts.analysis.cells import Cell, Setup
+from scripts.analysis.cells import Cell
 from scripts.analysis.comparison import Comparison
 from scripts.analysis.metrics import run_metrics
 from scripts.analysis.pairs import PairVerdict
@@ -17,6 +17,7 @@ from scripts.analysis.price.explain import Explanation
 from scripts.analysis.price.pair_explanations import SizeExplanation
 from scripts.analysis.price.price import PriceFit, Unidentified
 from scripts.analysis.price.sweep import Checked, SetupPrice
+from scripts.records.comparable import Setup
 
 
 def print_json(value: object) -> None:
@@ -77,7 +78,7 @@ def print_comparison(comparison: Comparison) -> None:
 
 
 def _head(cell: Cell) -> dict[str, object]:
-    return {"setup": cell.key.setup, "subject": cell.key.subject, "counts": dict(cell.counts)}
+    return {"setup": cell.key.setup, "subject": cell.key.network, "counts": dict(cell.counts)}
 
 
 def _outcome(outcome: PriceFit | Unidentified) -> dict[str, object]:
@@ -96,7 +97,7 @@ def _outcome(outcome: PriceFit | Unidentified) -> dict[str, object]:
 
 def _checked(each: Checked) -> dict[str, object]:
     return {
-        "pair": each.cell.key.subject.pair, "workload": each.workload, "measured_ns": each.measured_ns,
+        "pair": each.cell.key.network.pair, "workload": each.workload, "measured_ns": each.measured_ns,
         "predicted": each.predicted, "runs": each.runs, "error": each.error, "covered": each.covered,
     }  # fmt: skip
 

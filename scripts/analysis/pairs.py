@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from models.pair import Arm
-from scripts.analysis.cells import Cell, Setup, group_cells
+from scripts.analysis.cells import Cell, group_cells
 from scripts.analysis.metrics import METRICS, At, MetricName, run_metrics
 from scripts.analysis.verdict import Verdict, adjust, compare, holm_tested
 from scripts.records import RunRecord
+from scripts.records.comparable import Setup
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,9 +16,9 @@ class PairVerdict:
     """The deep arm against the wide arm in one setup.
 
     Attributes:
-        at: cache depth or prompt length of the metric; None where it has none.
+        at: cache context or prompt length of the metric; None where it has none.
         verdict: of the deep arm; its family is the setup.
-        p_all: p corrected by Holm over all pairs, depths and setups of the call that have enough runs; else 1.
+        p_all: p corrected by Holm over all pairs, contexts and setups of the call that have enough runs; else 1.
     """
 
     setup: Setup
@@ -31,7 +32,7 @@ class PairVerdict:
 
 
 def pair_verdicts(records: Iterable[RunRecord], metric: MetricName = MetricName.DECODE_P50_MS) -> list[PairVerdict]:
-    """Every pair whose arms share a setup, at every depth or prompt length both measured.
+    """Every pair whose arms share a setup, at every context or prompt length both measured.
 
     Where a setup holds several exports of an arm, the one that ran last counts.
     """
@@ -49,8 +50,8 @@ def pair_verdicts(records: Iterable[RunRecord], metric: MetricName = MetricName.
 def _matched(cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
     arms: dict[tuple[Setup, str], dict[Arm, Cell]] = {}
     for cell in sorted(cells, key=_last_start):
-        if cell.key.subject.arm is not None:
-            arms.setdefault((cell.key.setup, cell.key.subject.pair), {})[cell.key.subject.arm] = cell
+        if cell.key.network.arm is not None:
+            arms.setdefault((cell.key.setup, cell.key.network.pair), {})[cell.key.network.arm] = cell
     return [(found[Arm.DEEP], found[Arm.WIDE]) for found in arms.values() if len(found) == len(Arm)]
 
 
@@ -60,7 +61,7 @@ def _rows(deep: Cell, wide: Cell, metric: MetricName) -> list[PairVerdict]:
         (a, b), paired = _sides(deep, wide, metric, at)
         rows.append(
             PairVerdict(
-                setup=deep.key.setup, pair=deep.key.subject.pair, metric=metric, at=at, deep=deep, wide=wide,
+                setup=deep.key.setup, pair=deep.key.network.pair, metric=metric, at=at, deep=deep, wide=wide,
                 verdict=compare(a, b, METRICS[metric], paired=paired), p_all=1.0,
             )
         )  # fmt: skip
@@ -68,13 +69,13 @@ def _rows(deep: Cell, wide: Cell, metric: MetricName) -> list[PairVerdict]:
 
 
 def _places(cell: Cell, metric: MetricName) -> list[int | None]:
-    """Depths or prompt lengths that the protocol asked for; those of runs where there are some."""
+    """Contexts or prompt lengths that the protocol asked for; those of runs where there are some."""
     if METRICS[metric].at is At.RUN:
         return [None]
     measured = {value.at for run in cell.runs for value in run_metrics(run).values if value.metric is metric}
     if measured or METRICS[metric].at is At.PROMPT:
         return sorted(measured, key=lambda at: at or 0)
-    return list(cell.key.setup.protocol.depths)
+    return list(cell.key.setup.protocol.contexts)
 
 
 def _sides(deep: Cell, wide: Cell, metric: MetricName, at: int | None) -> tuple[tuple[list[float], list[float]], bool]:

@@ -5,7 +5,7 @@ reach the level at all after the correction, (3) the test says so at 5 % after H
 (4) the ratio differs from 1 by the metric's floor. Everything else is `no difference shown` or `not enough runs`, and
 where a run's value is 0, so that there is no ratio, `undecided`.
 
-The family is one setup: one device, OS build, runtime, scheme and protocol, with all its pairs and depths. A device
+The family is one setup: one device, OS build, runtime, scheme and protocol, with all its pairs and contexts. A device
 is judged by itself, so a campaign with more phones does not need more runs on each; `p_all` is corrected over
 everything shown, for those who will pick the best row of a long table. With 5 runs a side an exact Mann-Whitney test
 cannot fall below p = 0.008 and so carries a family of 6; the verdict of a larger one says how many runs it needs.

@@ -10,6 +10,7 @@ from export.display import say
 from export.targets.base import TargetName
 from models.errors import UserError
 from models.pair import Arm
+from scripts.bench.contenders import open_artifact, open_peer
 from scripts.bench.decode import measure, summarize
 from scripts.bench.decode_run import Protocol
 from scripts.bench.display import DecodeReport, ExportReport, print_decode, print_exports, write_report
@@ -17,7 +18,6 @@ from scripts.bench.exports import measure_exports
 from scripts.bench.machine import this_machine
 from scripts.bench.paths import check_writable, make_folder
 from scripts.bench.peers import Tool, make_peer, plan_checkpoint, write_checkpoint
-from scripts.bench.subjects import open_artifact, open_peer
 from scripts.console import run_app
 
 _TOOLS = ", ".join(Tool)
@@ -48,7 +48,7 @@ def decode(
         list[str] | None,
         typer.Option("--baseline", metavar="NAME", help="A peer or artifact to compare all with. Repeatable."),
     ] = None,
-    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Runs of each subject.")] = 5,
+    rounds: Annotated[int, typer.Option("--rounds", min=1, help="Runs of each contender.")] = 5,
     threads: Annotated[
         list[int] | None, typer.Option("--threads", metavar="N", min=1, help="Repeatable. Default: 1 and 2.")
     ] = None,
@@ -67,10 +67,10 @@ def decode(
       --peer export_llama=peers/deep/export_llama --baseline export_llama \
       --peer genai=peers/deep/genai --baseline genai --out decode-deep.json
     """
-    subjects = [*map(open_artifact, artifacts or []), *map(open_peer, peer or [])]
+    contenders = [*map(open_artifact, artifacts or []), *map(open_peer, peer or [])]
     baselines = baseline or []
-    names = [subject.name for subject in subjects]
-    if not subjects:
+    names = [contender.name for contender in contenders]
+    if not contenders:
         raise UserError("nothing to measure; give artifact folders, or peers with --peer NAME=DIR")
     for name in baselines:
         if name not in names:
@@ -78,12 +78,12 @@ def decode(
     if out:
         check_writable(out, "--out")
     machine, protocol = this_machine(), Protocol()
-    session = measure(subjects, list(dict.fromkeys(threads or [1, 2])), rounds, protocol, say)
-    figures = summarize(session, subjects, baselines)
+    session = measure(contenders, list(dict.fromkeys(threads or [1, 2])), rounds, protocol, say)
+    figures = summarize(session, contenders, baselines)
     print_decode(machine, figures, rounds, session)
     if out:
         report = DecodeReport(
-            machine=machine, subjects=tuple(subjects), baselines=tuple(baselines), figures=tuple(figures),
+            machine=machine, contenders=tuple(contenders), baselines=tuple(baselines), figures=tuple(figures),
             session=session,
         )  # fmt: skip
         write_report(report, out)

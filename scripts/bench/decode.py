@@ -1,4 +1,4 @@
-"""Decode benchmark: every subject in every round, each run in a fresh process, in an order that rotates."""
+"""Decode benchmark: every contender in every round, each run in a fresh process, in an order that rotates."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -10,10 +10,10 @@ from pydantic import TypeAdapter
 from export.targets.base import TargetName
 from models.errors import UserError
 from scripts.bench.bandwidth import measure_bandwidth
+from scripts.bench.contenders import Contender
 from scripts.bench.decode_run import DecodeRun, Protocol, Window
 from scripts.bench.processes import run_for_json
 from scripts.bench.spread import Spread, paired_speed, spread
-from scripts.bench.subjects import Subject
 
 Item = TypeVar("Item")
 
@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 class Record:
     """One run and where it stood in the session."""
 
-    subject: str
+    contender: str
     num_threads: int
     round_number: int
     run: DecodeRun
@@ -48,7 +48,7 @@ class Session:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WindowFigures:
-    """One window of one subject at one number of threads.
+    """One window of one contender at one number of threads.
 
     Attributes:
         p50_ms: median step of each run, over the rounds.
@@ -69,13 +69,13 @@ class WindowFigures:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Figures:
-    """One subject at one number of threads.
+    """One contender at one number of threads.
 
     Attributes:
         working_memory_bytes: peak resident memory above that of the imported packages, the largest of the rounds.
     """
 
-    subject: str
+    contender: str
     num_threads: int
     windows: tuple[WindowFigures, ...]
     prefill_tokens_per_s: Spread
@@ -85,73 +85,73 @@ class Figures:
 
 
 def measure(
-    subjects: Sequence[Subject], threads: Sequence[int], rounds: int, protocol: Protocol,
+    contenders: Sequence[Contender], threads: Sequence[int], rounds: int, protocol: Protocol,
     progress: Callable[[str], None],
 ) -> Session:  # fmt: skip
     """Run everything.
 
     Raises:
-        UserError: a subject's cache or prompts are too short, or a run failed.
+        UserError: a contender's cache or prompts are too short, or a run failed.
     """
-    _check(subjects, protocol)
+    _check(contenders, protocol)
     records: list[Record] = []
     probes: list[Probe] = []
     for number in range(rounds):
         for count in threads:
             progress(f"round {number + 1}/{rounds}, {count} threads: read bandwidth")
             probes.append(Probe(count, number, measure_bandwidth(count)))
-            for subject in rotated(subjects, number):
-                progress(f"round {number + 1}/{rounds}, {count} threads: {subject.name}")
-                outcome = run_in_child(subject, count, protocol)
-                records.append(Record(subject=subject.name, num_threads=count, round_number=number, run=outcome))
+            for contender in rotated(contenders, number):
+                progress(f"round {number + 1}/{rounds}, {count} threads: {contender.name}")
+                outcome = run_in_child(contender, count, protocol)
+                records.append(Record(contender=contender.name, num_threads=count, round_number=number, run=outcome))
     return Session(protocol=protocol, records=tuple(records), probes=tuple(probes))
 
 
 def rotated(items: Sequence[Item], by: int) -> list[Item]:
-    """Start `by` places later, so that no subject always runs first or always after the same one's heat."""
+    """Start `by` places later, so that no contender always runs first or always after the same one's heat."""
     first = by % len(items)
     return [*items[first:], *items[:first]]
 
 
-def run_in_child(subject: Subject, num_threads: int, protocol: Protocol) -> DecodeRun:
+def run_in_child(contender: Contender, num_threads: int, protocol: Protocol) -> DecodeRun:
     """One run in a process of its own."""
     # ExecuTorch's custom_sdpa also uses OpenMP; left alone, its threads fight with XNNPACK's for the same cores.
-    environment = {"OMP_NUM_THREADS": "1"} if subject.runtime is TargetName.EXECUTORCH else {}
-    arguments = [subject.model_dump_json(), str(num_threads), TypeAdapter(Protocol).dump_json(protocol).decode()]
+    environment = {"OMP_NUM_THREADS": "1"} if contender.runtime is TargetName.EXECUTORCH else {}
+    arguments = [contender.model_dump_json(), str(num_threads), TypeAdapter(Protocol).dump_json(protocol).decode()]
     return TypeAdapter(DecodeRun).validate_json(run_for_json("scripts.bench.decode_run", arguments, environment))
 
 
-def summarize(session: Session, subjects: Sequence[Subject], baselines: Sequence[str]) -> list[Figures]:
-    """Medians, ranges and paired speeds; threads first, subjects in their given order."""
+def summarize(session: Session, contenders: Sequence[Contender], baselines: Sequence[str]) -> list[Figures]:
+    """Medians, ranges and paired speeds; threads first, contenders in their given order."""
     counts = list(dict.fromkeys(record.num_threads for record in session.records))
-    return [_figures(session, subject, count, baselines) for count in counts for subject in subjects]
+    return [_figures(session, contender, count, baselines) for count in counts for contender in contenders]
 
 
-def _figures(session: Session, subject: Subject, count: int, baselines: Sequence[str]) -> Figures:
-    runs = _runs(session, subject.name, count).values()
+def _figures(session: Session, contender: Contender, count: int, baselines: Sequence[str]) -> Figures:
+    runs = _runs(session, contender.name, count).values()
     return Figures(
-        subject=subject.name,
+        contender=contender.name,
         num_threads=count,
         windows=tuple(
-            _window(session, subject, count, index, baselines) for index in range(len(session.protocol.windows))
+            _window(session, contender, count, index, baselines) for index in range(len(session.protocol.windows))
         ),
         prefill_tokens_per_s=spread(session.protocol.prompt / run.prefill_s for run in runs),
         load_s=spread(run.load_s for run in runs),
         working_memory_bytes=max(run.peak_rss_bytes - run.import_rss_bytes for run in runs),
-        file_bytes=subject.file_bytes,
+        file_bytes=contender.file_bytes,
     )
 
 
-def _window(session: Session, subject: Subject, count: int, index: int, baselines: Sequence[str]) -> WindowFigures:
+def _window(session: Session, contender: Contender, count: int, index: int, baselines: Sequence[str]) -> WindowFigures:
     window = session.protocol.windows[index]
-    mine = _p50_ms(session, subject.name, count, index)
+    mine = _p50_ms(session, contender.name, count, index)
     p50_ms = spread(mine.values())
     bandwidth = max(probe.bytes_per_s for probe in session.probes if probe.num_threads == count)
-    others = [name for name in baselines if name != subject.name]
+    others = [name for name in baselines if name != contender.name]
     return WindowFigures(
         window=window,
         p50_ms=p50_ms,
-        bandwidth_utilization=subject.bytes_read(window.context) / (p50_ms.median * 1e-3 * bandwidth),
+        bandwidth_utilization=contender.bytes_read(window.context) / (p50_ms.median * 1e-3 * bandwidth),
         speed={name: paired_speed(mine, _p50_ms(session, name, count, index)) for name in others},
     )
 
@@ -165,19 +165,19 @@ def _runs(session: Session, name: str, count: int) -> dict[int, DecodeRun]:
     return {
         record.round_number: record.run
         for record in session.records
-        if record.subject == name and record.num_threads == count
+        if record.contender == name and record.num_threads == count
     }
 
 
-def _check(subjects: Sequence[Subject], protocol: Protocol) -> None:
-    names = [subject.name for subject in subjects]
+def _check(contenders: Sequence[Contender], protocol: Protocol) -> None:
+    names = [contender.name for contender in contenders]
     if len(set(names)) != len(names):
-        raise UserError(f"subjects {', '.join(names)}: a name occurs twice")
-    for subject in subjects:
-        options = subject.spec.options
+        raise UserError(f"contenders {', '.join(names)}: a name occurs twice")
+    for contender in contenders:
+        options = contender.spec.options
         for name, found, needed in (
             ("max_context", options.max_context, protocol.positions),
             ("prefill_chunk", options.prefill_chunk, protocol.chunk),
         ):
             if found < needed:
-                raise UserError(f"{subject.path}: {name} is {found}, and this benchmark's prompts need {needed}")
+                raise UserError(f"{contender.path}: {name} is {found}, and this benchmark's prompts need {needed}")

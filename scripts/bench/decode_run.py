@@ -1,9 +1,9 @@
-"""One run of one subject, in a process of its own.
+"""One run of one contender, in a process of its own.
 
 `python -m scripts.bench.decode_run SUBJECT_JSON NUM_THREADS PROTOCOL_JSON` prints one line of JSON.
 
-Every subject gets the same calls: prompts in chunks of at most 128 tokens, then single tokens. Token ids are random
-and forced, so that no subject depends on what it predicts.
+Every contender gets the same calls: prompts in chunks of at most 128 tokens, then single tokens. Token ids are random
+and forced, so that no contender depends on what it predicts.
 """
 
 import os
@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 
 from export.targets.base import LanguageModel
 from export.targets.registry import get_target
+from scripts.bench.contenders import Contender
 from scripts.bench.processes import peak_rss_bytes, rss_bytes
-from scripts.bench.subjects import Subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +76,15 @@ class DecodeRun:
     load_average: float
 
 
-def run(subject: Subject, num_threads: int, protocol: Protocol) -> DecodeRun:
-    """Load and measure `subject` in this process."""
+def run(contender: Contender, num_threads: int, protocol: Protocol) -> DecodeRun:
+    """Load and measure `contender` in this process."""
     # It opens peers too: their files have the same inputs and outputs as ours.
-    runtime = get_target(subject.runtime)
+    runtime = get_target(contender.runtime)
     runtime.load_runtime()
-    tokens = np.random.default_rng(0).integers(0, subject.shape.vocab_size, protocol.positions, dtype=np.int64)
+    tokens = np.random.default_rng(0).integers(0, contender.shape.vocab_size, protocol.positions, dtype=np.int64)
     import_rss_bytes = rss_bytes()
     start = time.perf_counter()
-    model = runtime.open_language_model(subject.spec, subject.path, num_threads)
+    model = runtime.open_language_model(contender.spec, contender.path, num_threads)
     model.forward(tokens[:1], 0)
     load_s = time.perf_counter() - start
     _prefill(model, tokens[: protocol.chunk], protocol.chunk)
@@ -117,8 +117,8 @@ def _steps(model: LanguageModel, tokens: np.ndarray, window: Window, protocol: P
 
 def main() -> None:
     """Run what the arguments say and print a `DecodeRun` as one line of JSON."""
-    subject, protocol = Subject.model_validate_json(sys.argv[1]), TypeAdapter(Protocol).validate_json(sys.argv[3])
-    print(TypeAdapter(DecodeRun).dump_json(run(subject, int(sys.argv[2]), protocol)).decode())
+    contender, protocol = Contender.model_validate_json(sys.argv[1]), TypeAdapter(Protocol).validate_json(sys.argv[3])
+    print(TypeAdapter(DecodeRun).dump_json(run(contender, int(sys.argv[2]), protocol)).decode())
 
 
 if __name__ == "__main__":

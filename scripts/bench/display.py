@@ -12,11 +12,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from scripts.bench.contenders import Contender
 from scripts.bench.decode import Figures, Session
 from scripts.bench.exports import ExportRecord
 from scripts.bench.machine import Machine
 from scripts.bench.spread import spread
-from scripts.bench.subjects import Subject
 
 _MB = 1e6
 # Wide enough that no cell is wrapped or cut, whatever the terminal.
@@ -28,7 +28,7 @@ class DecodeReport:
     """What `decode --out` writes."""
 
     machine: Machine
-    subjects: tuple[Subject, ...]
+    contenders: tuple[Contender, ...]
     baselines: tuple[str, ...]
     figures: tuple[Figures, ...]
     session: Session
@@ -91,7 +91,7 @@ def _step_table(rows: Sequence[Figures]) -> Table:
         for row in rows:
             figures = row.windows[index]
             table.add_row(
-                row.subject, str(figures.window.start), f"{figures.p50_ms:.2f}", f"{figures.tokens_per_s:.1f}",
+                row.contender, str(figures.window.start), f"{figures.p50_ms:.2f}", f"{figures.tokens_per_s:.1f}",
                 f"{figures.bandwidth_utilization:.2f}",
             )  # fmt: skip
     return table
@@ -104,7 +104,7 @@ def _speed_table(rows: Sequence[Figures]) -> Table:
         for row in rows:
             speed = row.windows[index].speed
             cells = [f"{speed[name]:.2f}" if name in speed else "1" for name in baselines]
-            table.add_row(row.subject, str(row.windows[index].window.start), *cells)
+            table.add_row(row.contender, str(row.windows[index].window.start), *cells)
     return table
 
 
@@ -112,7 +112,7 @@ def _load_table(rows: Sequence[Figures]) -> Table:
     table = _table("artifact", "prefill tok/s", "load s", "RAM MB", "file MB")
     for row in rows:
         table.add_row(
-            row.subject, f"{row.prefill_tokens_per_s:.0f}", f"{row.load_s.median:.2f}",
+            row.contender, f"{row.prefill_tokens_per_s:.0f}", f"{row.load_s.median:.2f}",
             f"{row.working_memory_bytes / _MB:.0f}", f"{row.file_bytes / _MB:.1f}",
         )  # fmt: skip
     return table

@@ -30,7 +30,7 @@ repetitions = {repetitions}
 num_threads = 1
 prompt_lengths = [16]
 prefill_repetitions = 1
-depths = [0]
+contexts = [0]
 decode_steps = 8
 warm_up_steps = 1
 probe = {{buffer_bytes = 1048576, passes = 3}}

@@ -31,11 +31,11 @@ from scripts.farm.android.server import own_server
 from scripts.farm.campaign import Campaign, read_campaign
 from scripts.farm.device import Device
 from scripts.farm.discovery import find_devices
-from scripts.farm.plan import Slot, find_subjects, plan_device
+from scripts.farm.plan import Slot, plan_device, planned_artifacts
 from scripts.farm.scheduler import run_campaign
 from scripts.farm.store.state import DevicesState
 from scripts.farm.store.store import Store
-from scripts.records import RunRecord
+from scripts.records import RunRecord, new_session
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
@@ -81,13 +81,13 @@ async def _phones(campaign: Campaign, count: int) -> list[Device]:
 
 
 async def _report_overhead(campaign: Campaign, devices: Sequence[TimedDevice], root: Path) -> None:
-    subjects = find_subjects(campaign)
+    artifacts = planned_artifacts(campaign)
     queues: list[tuple[Device, list[Slot]]] = [
-        (device, plan_device(campaign, subjects, device.identity)) for device in devices
+        (device, plan_device(campaign, artifacts, device.identity)) for device in devices
     ]
     state, start, cpu = DevicesState(root), time.perf_counter(), time.process_time()
     with Store(root) as store:
-        summary = await run_campaign(campaign, queues, store, state, lambda event: None)
+        summary = await run_campaign(campaign, queues, store, state, lambda event: None, new_session())
         elapsed, cpu = time.perf_counter() - start, time.process_time() - cpu
         (row,) = store.index.query("SELECT COUNT(*) AS rows, COUNT(DISTINCT slot_id) AS slots FROM run")
     state.close()

@@ -59,7 +59,7 @@ class IdleDevice:
         shell = Failed(stage=Stage.LOAD, failure=FailureKind.LOAD, message="")
         record = empty_record(request, shell, self.identity.facts, artifact_facts(self._manifest, self._hash))
         steps = tuple(range(1, request.protocol.decode_steps + 1))
-        decode = tuple(DecodeSamples(depth=d, forward_ns=steps, step_ns=steps) for d in request.protocol.depths)
+        decode = tuple(DecodeSamples(context=d, forward_ns=steps, step_ns=steps) for d in request.protocol.contexts)
         return record.model_copy(update={"outcome": Completed(), "decode": decode})
 
     async def abort(self, run_id: str) -> None:

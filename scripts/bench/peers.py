@@ -12,9 +12,9 @@ from models.catalog import get_pair
 from models.errors import UserError
 from models.pair import Arm
 from models.shape import TransformerShape
+from scripts.bench.contenders import PEER_FILE, PeerRecord
 from scripts.bench.layout import HUGGINGFACE_FOLDER, META_FOLDER, META_PARAMS, META_WEIGHTS
 from scripts.bench.processes import run_for_json, run_measured
-from scripts.bench.subjects import PEER_FILE, PeerRecord
 
 
 class Tool(StrEnum):

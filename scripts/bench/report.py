@@ -48,7 +48,7 @@ def main() -> None:
 def _write(root: Path, num_devices: int, tokens: int) -> int:
     devices = [GeneratedDevice(device_id=f"fake-{index}") for index in range(num_devices)]
     networks = [*pair_networks("mobilellm-125m"), *sweep_networks()[:_SHAPES_OF_SWEEP]]
-    protocol = Protocol(prompt_lengths=(64,), depths=(0, 512), decode_steps=tokens // 2)
+    protocol = Protocol(prompt_lengths=(64,), contexts=(0, 512), decode_steps=tokens // 2)
     targets = (TargetName.EXECUTORCH, TargetName.ONNX)
     records = generate_records(
         devices, networks, Campaign(repetitions=_REPETITIONS, protocol=protocol, targets=targets)

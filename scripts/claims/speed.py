@@ -7,7 +7,7 @@ from itertools import combinations
 from export.quantization import Scheme
 from models.pair import Arm
 from models.shape import MlpShape, Shape
-from scripts.analysis.cells import Cell, Setup, group_cells
+from scripts.analysis.cells import Cell, group_cells
 from scripts.analysis.metrics import MetricName
 from scripts.analysis.verdict import Verdict, Word, adjust, compare
 from scripts.claims.claim import Finding
@@ -21,6 +21,7 @@ from scripts.claims.timings import (
     supports_faster,
 )
 from scripts.records import RunRecord
+from scripts.records.comparable import Setup
 
 _P50 = MetricName.DECODE_P50_MS
 # Rows in one call from which arithmetic is plausibly the limit. A call of n rows computes 2 n operations with each
@@ -108,10 +109,10 @@ def quantisation_findings(records: Sequence[RunRecord]) -> list[Finding]:
     cells = group_cells(records)
     floats = {_but_scheme(cell): cell for cell in cells if cell.key.setup.scheme is Scheme.FP32}
     tested = [
-        _Quantised(cell, floats[_but_scheme(cell)], depth)
+        _Quantised(cell, floats[_but_scheme(cell)], context)
         for cell in cells
-        if cell.key.subject.arm is Arm.DEEP and cell.key.setup.scheme is not Scheme.FP32 and _but_scheme(cell) in floats
-        for depth in cell.key.setup.protocol.depths
+        if cell.key.network.arm is Arm.DEEP and cell.key.setup.scheme is not Scheme.FP32 and _but_scheme(cell) in floats
+        for context in cell.key.setup.protocol.contexts
     ]
     verdicts = _by_setup(tested)
     gaps = {(t.setup, t.pair, t.at): t for t in all_timings(records, None, Work.SINGLE)}
@@ -120,7 +121,7 @@ def quantisation_findings(records: Sequence[RunRecord]) -> list[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class _Quantised:
-    """The deep arm in a quantised scheme, the same in fp32, and a depth of the cache."""
+    """The deep arm in a quantised scheme, the same in fp32, and a context of the cache."""
 
     cell: Cell
     full: Cell
@@ -140,7 +141,7 @@ def _by_setup(tested: Sequence[_Quantised]) -> list[Verdict]:
 
 
 def _quantised(each: _Quantised, verdict: Verdict, gaps: Mapping[tuple[Setup | None, str, str], Timing]) -> Finding:
-    setup, pair = each.cell.key.setup, each.cell.key.subject.pair
+    setup, pair = each.cell.key.setup, each.cell.key.network.pair
     before, after = (gaps.get((cell.key.setup, pair, f"context {each.at}")) for cell in (each.full, each.cell))
     gap = f"; deep / wide goes from {_interval(before)} to {_interval(after)}" if before and after else ""
     where = f"{pair} on {setup.label}, context {each.at}"
@@ -213,14 +214,14 @@ def _grouped(timings: Sequence[Timing], key: Callable[[Timing], tuple[object, ..
 
 
 def _but_threads(timing: Timing) -> Setup | None:
-    """The setup with one number of threads for all; the article's file has none."""
+    """The conditions with one number of threads for all, in any campaign; the article's file has none."""
     setup = timing.setup
-    return setup and replace(setup, protocol=replace(setup.protocol, num_threads=1))
+    return setup and replace(setup.conditions, protocol=replace(setup.protocol, num_threads=1))
 
 
 def _but_scheme(cell: Cell) -> tuple[object, ...]:
-    """What an fp32 cell and its quantised twin share; their artifacts differ, so the job does too."""
-    setup, subject = cell.key.setup, cell.key.subject
+    """What an fp32 cell and its quantised twin share; their artifacts differ, so their content does too."""
+    setup, subject = cell.key.setup, cell.key.network
     return replace(setup, scheme=Scheme.FP32), subject.pair, subject.arm
 
 

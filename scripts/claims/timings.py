@@ -8,13 +8,13 @@ from enum import StrEnum
 from models.cost import parameter_counts
 from models.pair import TOLERANCE
 from models.shape import Shape, describe
-from scripts.analysis.cells import Setup
 from scripts.analysis.metrics import METRICS, MetricName
 from scripts.analysis.pairs import PairVerdict, pair_verdicts
 from scripts.analysis.verdict import Verdict, Word
 from scripts.claims.seed_article.record import Engine, SeedArticle
 from scripts.claims.seed_article.verdicts import TIME, ArticleVerdict, article_verdicts
 from scripts.records import DeviceKind, RunRecord
+from scripts.records.comparable import Setup
 
 _MS_PER_NS = 1e-6
 

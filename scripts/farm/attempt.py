@@ -1,4 +1,4 @@
-"""One attempt at a run: device ready, artifact there, gate open, harness run. Always gives a record."""
+"""One attempt at a run: device ready, artifact there, start limits hold, harness run. Always gives a record."""
 
 from typing import Protocol
 
@@ -7,9 +7,9 @@ from models.errors import UserError
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, DeviceError, DeviceState, Progress
 from scripts.farm.events import Phase
-from scripts.farm.gate import await_gate
 from scripts.farm.outcomes import empty_record
 from scripts.farm.plan import Slot
+from scripts.farm.start_limits import await_start
 from scripts.farm.store.state import DevicesState
 from scripts.records import Failed, FailureKind, RunRecord, RunRequest, Skipped, Stage, artifact_facts
 
@@ -27,14 +27,15 @@ class Tell(Protocol):
 class Attempt:
     """Attempts on one device. A device that failed is prepared again before the next one."""
 
-    def __init__(self, campaign: Campaign, device: Device, state: DevicesState, tell: Tell) -> None:
-        self._campaign, self._device, self._state, self._tell = campaign, device, state, tell
+    def __init__(self, campaign: Campaign, session: str, device: Device, state: DevicesState, tell: Tell) -> None:
+        self._campaign, self._session, self._device = campaign, session, device
+        self._state, self._tell = state, tell
         self._is_ready = False
         self._celsius: float | None = None
 
     async def run(self, slot: Slot, number: int) -> RunRecord:
         """The record of attempt `number`, whatever happens, cancellation excepted."""
-        request = slot.request(self._campaign, number)
+        request = slot.request(self._campaign, self._session, number)
         try:
             return await self._run(slot, request)
         except TROUBLE as error:
@@ -45,10 +46,10 @@ class Attempt:
         cell = slot.position.cell
         await self._make_ready(cell)
         self._tell(Phase.STAGING, cell, self._celsius)
-        staged = await self._device.stage(slot.subject.folder, slot.subject.manifest)
-        shut = await await_gate(self._device, self._campaign.gates, self._on_state)
-        if shut:
-            return self._without_harness(slot, request, shut)
+        staged = await self._device.stage(slot.artifact.folder, slot.artifact.manifest)
+        broken = await await_start(self._device, self._campaign.start_limits, self._on_state)
+        if broken:
+            return self._without_harness(slot, request, broken)
 
         def on_progress(progress: Progress) -> None:
             part = f" {progress.done}/{progress.total}" if progress.total > 1 else ""
@@ -70,15 +71,15 @@ class Attempt:
         await self._device.install()
         self._is_ready = True
 
-    def _on_state(self, state: DeviceState, shut: str | None) -> None:
+    def _on_state(self, state: DeviceState, broken: str | None) -> None:
         self._celsius = state.battery_celsius
-        if shut:
-            self._tell(Phase.COOLING, shut, state.battery_celsius)
+        if broken:
+            self._tell(Phase.COOLING, broken, state.battery_celsius)
 
     def _without_harness(self, slot: Slot, request: RunRequest, outcome: Failed | Skipped) -> RunRecord:
-        subject = slot.subject
-        manifest = subject.folder / MANIFEST_FILE
-        facts = artifact_facts(subject.manifest, sha256(manifest)) if manifest.is_file() else None
+        artifact = slot.artifact
+        manifest = artifact.folder / MANIFEST_FILE
+        facts = artifact_facts(artifact.manifest, sha256(manifest)) if manifest.is_file() else None
         return empty_record(request, outcome, self._device.identity.facts, facts)
 
 

@@ -12,7 +12,7 @@ from export.quantization import Scheme
 from export.targets.base import TargetName
 from models.errors import UserError
 from scripts.farm.device import DEFAULT_DEADLINE_S, DiscoveryOptions
-from scripts.records import GateLimits, Protocol, RunId
+from scripts.records import Protocol, RunId, StartLimits
 
 DEFAULT_REPETITIONS = 5
 
@@ -74,7 +74,7 @@ class Campaign(_Section):
     devices: tuple[tuple[str, ...], ...] = (("kind:phone",),)
     repetitions: Annotated[int, Field(ge=1)] = DEFAULT_REPETITIONS
     protocol: Protocol = Protocol()
-    gates: GateLimits = GateLimits()
+    start_limits: StartLimits = StartLimits()
     budget_minutes: Annotated[float, Field(gt=0)] | None = None
     run_timeout_s: Annotated[float, Field(gt=0)] = DEFAULT_DEADLINE_S
     order: Order = Order.GROUPS

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from export.manifest import Manifest
-from scripts.records import Device as DeviceFacts
-from scripts.records import DeviceKind, FailureKind, RunRecord, RunRequest, Stage
+from scripts.records import DeviceFacts, DeviceKind, FailureKind, RunRecord, RunRequest, Stage
 
 DEFAULT_DEADLINE_S = 1800.0
 
@@ -48,7 +47,7 @@ class DeviceIdentity:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceState:
-    """What gates look at. None where the device has no such sensor or does not tell.
+    """What the start limits look at. None where the device has no such sensor or does not tell.
 
     Attributes:
         thermal_status: Android's 0 (none) to 6 (shutdown); Apple's nominal, fair, serious, critical as 0, 2, 3, 4.

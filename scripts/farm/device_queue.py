@@ -32,10 +32,11 @@ class Pace:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class QueueResources:
     """What all queues of a campaign share."""
 
     campaign: Campaign
+    session: str
     store: Store
     state: DevicesState
     listener: Listener
@@ -45,12 +46,12 @@ class Outlook:
 class DeviceQueue:
     """Fills one device's slots."""
 
-    def __init__(self, outlook: Outlook, device: Device, slots: list[Slot]) -> None:
-        self._outlook, self._device, self._slots = outlook, device, slots
+    def __init__(self, resources: QueueResources, device: Device, slots: list[Slot]) -> None:
+        self._resources, self._device, self._slots = resources, device, slots
         self._id = device.identity.device_id
         self._infra_in_a_row = 0
-        self._deadline = time.monotonic() + (outlook.campaign.budget_minutes or float("inf")) * 60
-        self._attempt = Attempt(outlook.campaign, device, outlook.state, self._tell)
+        self._deadline = time.monotonic() + (resources.campaign.budget_minutes or float("inf")) * 60
+        self._attempt = Attempt(resources.campaign, resources.session, device, resources.state, self._tell)
         self._lock: MachineLock | None = None
         self.stopped = ""
         self._done = 0
@@ -58,7 +59,7 @@ class DeviceQueue:
     async def work(self) -> None:
         """Fill what can be filled; `stopped` says why slots are left."""
         todo = self._todo()
-        if reason := self._outlook.state.quarantined(self._id):
+        if reason := self._resources.state.quarantined(self._id):
             self._stop(f"in quarantine {reason}")
         elif todo and (holder := self._take()):
             self._stop(f"in use by another farm: {holder}")
@@ -80,28 +81,28 @@ class DeviceQueue:
         Returns:
             None, or who has it.
         """
-        if holder := self._outlook.state.lease(self._id):
+        if holder := self._resources.state.lease(self._id):
             return holder
-        lock = MachineLock.take(f"device-{self._id}", f"records in {self._outlook.store.root.absolute()}")
+        lock = MachineLock.take(f"device-{self._id}", f"records in {self._resources.store.root.absolute()}")
         if isinstance(lock, str):
-            self._outlook.state.release(self._id)
+            self._resources.state.release(self._id)
             return lock
         self._lock = lock
         return None
 
     def _todo(self) -> list[Slot]:
-        todo = remaining(self._slots, self._outlook.store.finished_slots(self._outlook.campaign.name))
+        todo = remaining(self._slots, self._resources.store.finished_slots(self._resources.campaign.name))
         self._done = len(self._slots) - len(todo)
         return todo
 
     async def _fill(self, todo: list[Slot]) -> None:
-        if changed := self._outlook.state.changed(self._id):
+        if changed := self._resources.state.changed(self._id):
             self._tell(Phase.RESTORING, "what an earlier farm has left")
             if not await self._restore(dict(changed)):
                 return None
         for slot in todo:
             if time.monotonic() >= self._deadline:
-                return self._stop(f"budget_minutes {self._outlook.campaign.budget_minutes:g} are over")
+                return self._stop(f"budget_minutes {self._resources.campaign.budget_minutes:g} are over")
             record = await self._fill_slot(slot)
             if self.stopped:
                 return None
@@ -113,16 +114,16 @@ class DeviceQueue:
 
     async def _fill_slot(self, slot: Slot) -> RunRecord:
         """Run until an outcome that is not the device's fault, at most `MAX_ATTEMPTS` times in this process."""
-        store, campaign = self._outlook.store, self._outlook.campaign
+        store, campaign = self._resources.store, self._resources.campaign
         first = store.next_attempt(campaign.name, slot.slot_id)
         for number in range(first, first + MAX_ATTEMPTS):
             if number > first:
                 self._tell(Phase.RETRYING, slot.position.cell)
-                await asyncio.sleep(self._outlook.pace.retry_s * 3 ** (number - first - 1))
+                await asyncio.sleep(self._resources.pace.retry_s * 3 ** (number - first - 1))
             record = await self._attempt.run(slot, number)
             self._tell(Phase.STORING, slot.position.cell)
             store.add(campaign.name, record)
-            self._outlook.listener(RunStored(self._id, record, self._done + 1, len(self._slots)))
+            self._resources.listener(RunStored(self._id, record, self._done + 1, len(self._slots)))
             if not self._is_infra(record) or self.stopped:
                 break
         return record  # pyright: ignore[reportPossiblyUnboundVariable] - at least one attempt
@@ -132,16 +133,16 @@ class DeviceQueue:
         infra = isinstance(outcome, Failed) and FAILURE_CLASS[outcome.failure] is FailureClass.INFRA
         self._infra_in_a_row = self._infra_in_a_row + 1 if infra else 0
         if self._infra_in_a_row >= MAX_INFRA_IN_A_ROW and isinstance(outcome, Failed):
-            self._outlook.state.quarantine(self._id, outcome.message)
+            self._resources.state.quarantine(self._id, outcome.message)
             self._stop(f"{self._infra_in_a_row} failures of the device in a row; in quarantine: {outcome.message}")
         return infra
 
     async def _give_back(self) -> None:
         """Restore and release, also when the campaign is being cancelled."""
-        if changed := self._outlook.state.changed(self._id):
+        if changed := self._resources.state.changed(self._id):
             self._tell(Phase.RESTORING, "")
             await self._restore(dict(changed))
-        self._outlook.state.release(self._id)
+        self._resources.state.release(self._id)
         if self._lock:
             self._lock.release()
 
@@ -151,20 +152,20 @@ class DeviceQueue:
         except TROUBLE as error:
             self._stop(f"could not be restored, which the next farm will try again: {error}")
             return False
-        self._outlook.state.restored(self._id)
+        self._resources.state.restored(self._id)
         return True
 
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(self._outlook.pace.renew_s)
-            self._outlook.state.lease(self._id)
+            await asyncio.sleep(self._resources.pace.renew_s)
+            self._resources.state.lease(self._id)
 
     def _stop(self, reason: str) -> None:
         self.stopped = self.stopped or reason
         self._tell(Phase.STOPPED, reason)
 
     def _tell(self, phase: Phase, detail: str, celsius: float | None = None, step: str = "") -> None:
-        self._outlook.listener(
+        self._resources.listener(
             DeviceEvent(
                 device_id=self._id,
                 phase=phase,

@@ -14,7 +14,7 @@ class Phase(StrEnum):
     PREPARING = "preparing"
     INSTALLING = "installing"
     STAGING = "staging"
-    COOLING = "cooling"  # gates are shut
+    COOLING = "cooling"  # a start limit does not hold
     RUNNING = "running"
     STORING = "storing"
     RETRYING = "retrying"

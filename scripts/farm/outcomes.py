@@ -8,7 +8,7 @@ from scripts.records import (
     RECORD_SCHEMA,
     ArtifactFacts,
     Completed,
-    Device,
+    DeviceFacts,
     Evidence,
     Failed,
     FailureKind,
@@ -26,13 +26,13 @@ NO_EVIDENCE = Evidence(exit_info=None, crash_log=None, output=None)
 
 
 def empty_record(
-    request: RunRequest, outcome: Failed | Skipped, device: Device, artifact: ArtifactFacts | None
+    request: RunRequest, outcome: Failed | Skipped, device: DeviceFacts, artifact: ArtifactFacts | None
 ) -> RunRecord:
     """The record of a run of which the harness left nothing."""
     return RunRecord(
         schema=RECORD_SCHEMA, request=request, outcome=outcome, device=device, artifact=artifact,
         harness=HarnessInfo(name=FARM_HARNESS, version="0.1.0", build=None, debug=False),
-        started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"), duration_ns=None, gate_wait_ns=None,
+        started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"), duration_ns=None, start_wait_ns=None,
         environment_before=None, environment_after=None, bandwidth=None, load=None, observed=None, self_check=None,
         prefill=(), decode=(), sustained=None, memory=(), concerns=(), evidence=None,
     )  # fmt: skip

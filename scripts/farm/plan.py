@@ -1,6 +1,7 @@
 """The plan: which artifact runs how often, where, and in which order. The same input gives the same plan."""
 
 import hashlib
+import json
 import random
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +17,7 @@ from models.sweep import SWEEP, SWEEP_PAIR
 from scripts.farm.campaign import Campaign, Order
 from scripts.farm.device import DeviceIdentity
 from scripts.records import DeviceKind, PlanPosition, Protocol, RunRequest
+from scripts.records.comparable import protocol_fields, protocol_key
 
 MAX_SLUG = 60
 CANARY_CELL = "canary"
@@ -23,11 +25,11 @@ APPLE_PHONES = ("ios", "ipados")
 # The desktop build of the Android harness, which also plays phones, has ONNX Runtime only.
 ONNX_ONLY = (DeviceKind.FAKE, DeviceKind.DESKTOP)
 # Short on purpose: it asks whether the device works, not how fast it is.
-_CANARY = {"prompt_lengths": (16,), "prefill_repetitions": 1, "depths": (0,), "decode_steps": 8, "sustained_s": None}
+_CANARY = {"prompt_lengths": (16,), "prefill_repetitions": 1, "contexts": (0,), "decode_steps": 8, "sustained_s": None}
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class ArtifactFolder:
     """An artifact to measure."""
 
     folder: Path
@@ -49,18 +51,19 @@ class Slot:
     """
 
     slot_id: str
-    subject: Subject
+    artifact: ArtifactFolder
     protocol: Protocol
     position: PlanPosition
 
-    def request(self, campaign: Campaign, attempt: int) -> RunRequest:
+    def request(self, campaign: Campaign, session: str, attempt: int) -> RunRequest:
         """The request of one attempt."""
         return RunRequest.model_validate(
             {
                 "run_id": self.run_id(attempt),
-                "job_id": self.subject.manifest.job_id,
+                "session": session,
+                "content_id": self.artifact.manifest.content_id,
                 "protocol": self.protocol,
-                "gates": campaign.gates,
+                "start_limits": campaign.start_limits,
                 "plan": self.position.model_copy(update={"attempt": attempt}),
             }
         )
@@ -70,17 +73,19 @@ class Slot:
         return f"{self.slot_id}.a{attempt}"
 
 
-def find_subjects(campaign: Campaign) -> list[Subject]:
+def planned_artifacts(campaign: Campaign) -> list[ArtifactFolder]:
     """The campaign's artifacts.
 
     Raises:
         UserError: a pair or folder that it names is not there, or an artifact's context is too short.
     """
     found, unreadable = find_artifacts(campaign.artifacts_folder) if campaign.pairs else ({}, [])
-    subjects = [Subject(folder, read_manifest(folder)) for folder in campaign.artifacts]
+    artifacts = [ArtifactFolder(folder, read_manifest(folder)) for folder in campaign.artifacts]
     for pair in campaign.pairs:
         mine = [
-            Subject(folder, each) for folder, each in found.items() if each.pair == pair and _wanted(each, campaign)
+            ArtifactFolder(folder, each)
+            for folder, each in found.items()
+            if each.pair == pair and _wanted(each, campaign)
         ]
         if not mine:
             known = ", ".join(sorted({each.pair for each in found.values()})) or "none"
@@ -89,13 +94,13 @@ def find_subjects(campaign: Campaign) -> list[Subject]:
                 f"pairs there: {known}; make it with: {_export_command(pair)}{_unread(unreadable)}"
             )
         _check_complete(campaign, pair, mine, found.values())
-        subjects += mine
-    for subject in subjects:
-        _check_positions(subject, campaign.protocol)
-    return sorted(subjects, key=lambda subject: subject.manifest.job_id)
+        artifacts += mine
+    for artifact in artifacts:
+        _check_positions(artifact, campaign.protocol)
+    return sorted(artifacts, key=lambda artifact: (artifact.manifest.pair, artifact.manifest.content_id))
 
 
-def _check_complete(campaign: Campaign, pair: str, mine: Sequence[Subject], found: Iterable[Manifest]) -> None:
+def _check_complete(campaign: Campaign, pair: str, mine: Sequence[ArtifactFolder], found: Iterable[Manifest]) -> None:
     """Every shape of the pair in every target and scheme that is named; else a campaign measures less than it says.
 
     What is not named is whatever is there.
@@ -126,45 +131,47 @@ def _export_command(pair: str) -> str:
     return "python -m export sweep" if pair == SWEEP_PAIR else f"python -m export all --pair {pair}"
 
 
-def _check_positions(subject: Subject, protocol: Protocol) -> None:
-    longest = subject.manifest.options.max_context
+def _check_positions(artifact: ArtifactFolder, protocol: Protocol) -> None:
+    longest = artifact.manifest.options.max_context
     if protocol.positions > longest:
         raise UserError(
-            f"protocol: prompt_lengths and depths with decode_steps need {protocol.positions} positions; "
-            f"{subject.folder} has max_context {longest}"
+            f"protocol: prompt_lengths and contexts with decode_steps need {protocol.positions} positions; "
+            f"{artifact.folder} has max_context {longest}"
         )
 
 
-def plan_device(campaign: Campaign, subjects: Sequence[Subject], identity: DeviceIdentity) -> list[Slot]:
+def plan_device(campaign: Campaign, artifacts: Sequence[ArtifactFolder], identity: DeviceIdentity) -> list[Slot]:
     """A device's whole queue: the canary, then the groups in seeded order, their arms interleaved A B B A.
 
-    Subjects that cannot run on this kind of device are left out.
+    Artifacts that cannot run on this kind of device are left out.
     """
-    runnable = [subject for subject in subjects if runs_on(subject.manifest, identity)]
+    runnable = [artifact for artifact in artifacts if runs_on(artifact.manifest, identity)]
     if not runnable:
         return []
     source = random.Random(f"{campaign.seed}/{identity.device_id}")
-    groups: dict[tuple[str, TargetName, str], list[Subject]] = {}
-    for subject in runnable:
-        groups.setdefault(subject.group, []).append(subject)
+    groups: dict[tuple[str, TargetName, str], list[ArtifactFolder]] = {}
+    for artifact in runnable:
+        groups.setdefault(artifact.group, []).append(artifact)
     order = list(groups.values())
     source.shuffle(order)
     rows = [row for group in order for row in interleave(group, campaign.repetitions, source)]
     if campaign.order is Order.ROUNDS:
         rows.sort(key=lambda row: row[1])  # stable: within a repetition the order stays
     slots = [_canary(campaign, runnable, identity)]
-    for subject, repetition, block in rows:
-        slots.append(_slot(campaign, identity, subject, repetition, block, len(slots)))
+    for artifact, repetition, block in rows:
+        slots.append(_slot(campaign, identity, artifact, repetition, block, len(slots)))
     return slots
 
 
-def interleave(group: Sequence[Subject], repetitions: int, source: random.Random) -> Iterator[tuple[Subject, int, int]]:
-    """(subject, repetition, block) in the order of running.
+def interleave(
+    group: Sequence[ArtifactFolder], repetitions: int, source: random.Random
+) -> Iterator[tuple[ArtifactFolder, int, int]]:
+    """(artifact, repetition, block) in the order of running.
 
     Two arms go A B B A A B B A ..., which cancels a linear drift in every four runs; which arm is A is drawn. More, or
     shapes without an arm, go in rounds, each in an order of its own.
     """
-    arms = {subject.manifest.arm for subject in group}
+    arms = {artifact.manifest.arm for artifact in group}
     paired = len(group) == 2 and arms == {Arm.DEEP, Arm.WIDE}
     members = list(group)
     source.shuffle(members)
@@ -172,8 +179,8 @@ def interleave(group: Sequence[Subject], repetitions: int, source: random.Random
         if not paired:
             source.shuffle(members)
         reverse = paired and repetition % 2 == 1
-        for subject in reversed(members) if reverse else members:
-            yield subject, repetition, repetition // 2
+        for artifact in reversed(members) if reverse else members:
+            yield artifact, repetition, repetition // 2
 
 
 def runs_on(manifest: Manifest, identity: DeviceIdentity) -> bool:
@@ -191,10 +198,12 @@ def remaining(slots: Iterable[Slot], finished: set[str]) -> list[Slot]:
 
 
 def _slot(
-    campaign: Campaign, identity: DeviceIdentity, subject: Subject, repetition: int, block: int, order: int
+    campaign: Campaign, identity: DeviceIdentity, artifact: ArtifactFolder, repetition: int, block: int, order: int
 ) -> Slot:
-    manifest, kind = subject.manifest, identity.kind
-    digest = _digest(campaign.protocol.model_dump_json())
+    manifest, kind = artifact.manifest, identity.kind
+    options = manifest.options
+    protocol = protocol_fields(protocol_key(campaign.protocol, options.max_context, options.prefill_chunk))
+    digest = _digest(json.dumps(protocol, sort_keys=True))
     name = f"{manifest.pair}/{manifest.shape_name}/{manifest.target}-{manifest.scheme}"
     cell = f"{name}/{campaign.protocol.num_threads}-threads/{digest[:6]}/{kind}"
     position = PlanPosition(
@@ -202,23 +211,23 @@ def _slot(
         repetition=repetition, order=order, device_id=identity.device_id,
     )  # fmt: skip
     slot_id = f"{_slug(name)}.{_key(campaign, identity, manifest, cell)}.r{repetition}"
-    return Slot(slot_id=slot_id, subject=subject, protocol=campaign.protocol, position=position)
+    return Slot(slot_id=slot_id, artifact=artifact, protocol=campaign.protocol, position=position)
 
 
-def _canary(campaign: Campaign, subjects: Sequence[Subject], identity: DeviceIdentity) -> Slot:
-    subject = min(subjects, key=lambda each: (each.manifest.model_bytes, each.manifest.job_id))
+def _canary(campaign: Campaign, artifacts: Sequence[ArtifactFolder], identity: DeviceIdentity) -> Slot:
+    artifact = min(artifacts, key=lambda each: (each.manifest.model_bytes, each.manifest.content_id))
     protocol = campaign.protocol.model_copy(update=_CANARY)
     position = PlanPosition(
         campaign=campaign.name, cell=CANARY_CELL, block=CANARY_CELL, repetition=0, order=0,
         device_id=identity.device_id, canary=True,
     )  # fmt: skip
-    slot_id = f"{CANARY_CELL}.{_key(campaign, identity, subject.manifest, CANARY_CELL)}.r0"
-    return Slot(slot_id=slot_id, subject=subject, protocol=protocol, position=position)
+    slot_id = f"{CANARY_CELL}.{_key(campaign, identity, artifact.manifest, CANARY_CELL)}.r0"
+    return Slot(slot_id=slot_id, artifact=artifact, protocol=protocol, position=position)
 
 
 def _key(campaign: Campaign, identity: DeviceIdentity, manifest: Manifest, cell: str) -> str:
     """Everything that makes a repeat a repeat: another OS build or artifact begins new cells."""
-    parts = (campaign.name, identity.device_id, identity.facts.os_build, manifest.job_id, cell)
+    parts = (campaign.name, identity.device_id, identity.facts.os_build, manifest.content_id, cell)
     return _digest("\0".join(parts))[:10]
 
 

@@ -29,7 +29,7 @@ from scripts.records import DeviceKind, Protocol
 SCHEME = Scheme.INT4
 DEFAULT_THREADS = 4
 # Enough of a context to tell its cost, short enough for twenty runs in five minutes.
-PROMPT_LENGTH, DEPTHS, DECODE_STEPS = 64, (0, 256), 48
+PROMPT_LENGTH, CONTEXTS, DECODE_STEPS = 64, (0, 256), 48
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,7 +125,7 @@ async def _export_missing(asked: QuickOptions, wanted: Sequence[TargetName]) -> 
 def _campaign(asked: QuickOptions, device: Device, targets: tuple[TargetName, ...]) -> Campaign:
     cores = len(device.identity.facts.cores) or DEFAULT_THREADS
     protocol = Protocol(
-        num_threads=asked.threads or min(DEFAULT_THREADS, cores), prompt_lengths=(PROMPT_LENGTH,), depths=DEPTHS,
+        num_threads=asked.threads or min(DEFAULT_THREADS, cores), prompt_lengths=(PROMPT_LENGTH,), contexts=CONTEXTS,
         decode_steps=DECODE_STEPS,
     )  # fmt: skip
     now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")

@@ -1,4 +1,4 @@
-"""`results`: deep beside wide, for every runtime and depth that was measured under equal conditions.
+"""`results`: deep beside wide, for every runtime and context that was measured under equal conditions.
 
 The index decides which runs may be compared (its view `comparable`), `scripts.analysis` what they say.
 """
@@ -46,7 +46,7 @@ def print_results(store: Store, campaign: str, as_json: bool) -> None:
     if as_json:
         print_json({"verdicts": rows})
         return
-    columns = ("setup", "pair", ">depth", ">deep ms", ">wide ms", ">deep/wide", ">95 % interval", "deep is", ">runs",
+    columns = ("setup", "pair", ">context", ">deep ms", ">wide ms", ">deep/wide", ">95 % interval", "deep is", ">runs",
                "because")  # fmt: skip
     print_table(columns, [tuple(_cell(value) for value in row.values()) for row in rows])
     print("ms: median over runs of each run's median decode step, the runtime's call alone")
@@ -56,7 +56,7 @@ def _rows(verdicts: "list[PairVerdict]") -> Iterator[dict[str, str | int | float
     for each in verdicts:
         verdict = each.verdict
         yield {
-            "setup": each.setup.label, "pair": each.pair, "depth": each.at,
+            "setup": each.setup.label, "pair": each.pair, "context": each.at,
             "deep_ms": each.deep.median(each.metric, each.at), "wide_ms": each.wide.median(each.metric, each.at),
             "ratio": verdict.ratio, "interval": f"{verdict.low:.3f}..{verdict.high:.3f}", "deep_is": verdict.word,
             "runs": f"{verdict.n_a}+{verdict.n_b}", "reason": verdict.reason,

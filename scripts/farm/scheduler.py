@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device
-from scripts.farm.device_queue import DeviceQueue, Outlook, Pace
+from scripts.farm.device_queue import DeviceQueue, Pace, QueueResources
 from scripts.farm.events import Listener
 from scripts.farm.plan import Slot
 from scripts.farm.store.state import DevicesState
@@ -35,14 +35,14 @@ class Summary:
 
 async def run_campaign(
     campaign: Campaign, queues: Sequence[tuple[Device, list[Slot]]], store: Store, state: DevicesState,
-    listener: Listener, pace: Pace | None = None,
+    listener: Listener, session: str, pace: Pace | None = None,
 ) -> Summary:  # fmt: skip
     """Fill the slots that the store does not hold yet.
 
     Cancelling it restores every device that can be reached, gives it back, and lets the cancellation pass.
     """
-    outlook = Outlook(campaign, store, state, listener, pace or Pace())
-    tasks = {device.identity.device_id: DeviceQueue(outlook, device, slots) for device, slots in queues}
+    resources = QueueResources(campaign, session, store, state, listener, pace or Pace())
+    tasks = {device.identity.device_id: DeviceQueue(resources, device, slots) for device, slots in queues}
     try:
         async with asyncio.TaskGroup() as group:
             for task in tasks.values():

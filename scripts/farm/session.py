@@ -11,11 +11,12 @@ from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, Discovery
 from scripts.farm.discovery import find_devices, select
 from scripts.farm.display import say
-from scripts.farm.plan import Slot, find_subjects, plan_device
+from scripts.farm.plan import Slot, plan_device, planned_artifacts
 from scripts.farm.progress import Display
 from scripts.farm.scheduler import Summary, run_campaign
 from scripts.farm.store.state import DevicesState
 from scripts.farm.store.store import Store
+from scripts.records import new_session
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +33,12 @@ async def plan_campaign(campaign: Campaign, discoveries: Sequence[Discovery]) ->
     Raises:
         UserError: no artifact or no device fits; problems of devices go to standard error.
     """
-    subjects = find_subjects(campaign)
+    artifacts = planned_artifacts(campaign)
     devices, problems = await find_devices(discoveries)
     for problem in problems:
         say(f"{problem.who}: {problem.what}")
     planned = [
-        Planned(device, plan_device(campaign, subjects, device.identity)) for device in select(devices, campaign)
+        Planned(device, plan_device(campaign, artifacts, device.identity)) for device in select(devices, campaign)
     ]
     for each in planned:
         if not each.slots:
@@ -66,6 +67,6 @@ async def run_planned(campaign: Campaign, planned: Sequence[Planned], root: Path
             for line in store.catch_up(campaign.name):
                 say(line)
             queues = [(each.device, each.slots) for each in planned]
-            return await run_campaign(campaign, queues, store, state, display.show)
+            return await run_campaign(campaign, queues, store, state, display.show, new_session())
     finally:
         state.close()

@@ -25,7 +25,7 @@ _BACKENDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class CheckedArtifact:
     """A checked decoder artifact."""
 
     folder: Path
@@ -39,7 +39,7 @@ class Subject:
         return self.manifest.shape.vocab_size if self.manifest.shape.family == "transformer" else 0
 
 
-def check_artifact(folder: Path, request: RunRequest) -> Subject:
+def check_artifact(folder: Path, request: RunRequest) -> CheckedArtifact:
     """Read and check everything that needs no runtime.
 
     Raises:
@@ -47,8 +47,8 @@ def check_artifact(folder: Path, request: RunRequest) -> Subject:
     """
     try:
         manifest = read_manifest(folder)
-        if request.job_id not in (None, manifest.job_id):
-            raise UserError(f"{folder}: job {manifest.job_id}, but the request is for {request.job_id}")
+        if request.content_id not in (None, manifest.content_id):
+            raise UserError(f"{folder}: content {manifest.content_id}, but the request is for {request.content_id}")
         check_files(folder, manifest)
         reference = read_reference(folder)
     except (GateError, UserError) as error:
@@ -58,16 +58,16 @@ def check_artifact(folder: Path, request: RunRequest) -> Subject:
         raise RefusedError(FailureKind.ARTIFACT, f"{manifest.target} artifacts do not run here; {choices} ones do")
     if not isinstance(reference, TextReference):
         raise RefusedError(FailureKind.ARTIFACT, f"{manifest.shape_name} is an MLP; the run protocol is for decoders")
-    return Subject(folder, manifest, sha256(folder / MANIFEST_FILE), reference)
+    return CheckedArtifact(folder, manifest, sha256(folder / MANIFEST_FILE), reference)
 
 
-def check_request(subject: Subject, request: RunRequest) -> None:
+def check_request(artifact: CheckedArtifact, request: RunRequest) -> None:
     """Hold what is asked against this machine and the artifact.
 
     Raises:
         RefusedError: with the kind `request`.
     """
-    protocol, manifest = request.protocol, subject.manifest
+    protocol, manifest = request.protocol, artifact.manifest
     cores = len(usable_cores())
     if protocol.num_threads > cores:
         _refuse(f"num_threads {protocol.num_threads}: this machine has {cores} cores")
@@ -80,19 +80,19 @@ def check_request(subject: Subject, request: RunRequest) -> None:
         _refuse(f"load_mode {protocol.load_mode}: the Python runtimes offer no choice; use {LoadMode.DEFAULT}")
 
 
-def open_cold(subject: Subject, num_threads: int) -> tuple[LanguageModel, Load, ObservedRuntime]:
+def open_cold(artifact: CheckedArtifact, num_threads: int) -> tuple[LanguageModel, Load, ObservedRuntime]:
     """Load the model with its pages out of the page cache, and call it once.
 
     The runtime's packages are imported before the clock starts. Its threads are those that loading and the first call
     have started, and the caller's, by the kernel's count. What neither the runtime nor the kernel tells is None.
     """
-    target = get_target(subject.manifest.target)
+    target = get_target(artifact.manifest.target)
     target.load_runtime()
-    for name in subject.manifest.model_files:
-        _drop_cached_pages(subject.folder / name)
+    for name in artifact.manifest.model_files:
+        _drop_cached_pages(artifact.folder / name)
     first, threads = np.zeros(1, np.int64), thread_count()
     start = time.perf_counter_ns()
-    model = target.open_language_model(subject.manifest.spec, subject.folder, num_threads)
+    model = target.open_language_model(artifact.manifest.spec, artifact.folder, num_threads)
     loaded = time.perf_counter_ns()
     model.forward(first, 0)
     called = time.perf_counter_ns()
@@ -101,7 +101,7 @@ def open_cold(subject: Subject, num_threads: int) -> tuple[LanguageModel, Load, 
     runtime = ObservedRuntime(
         name=package, version=version(package),
         num_threads=None if threads is None or started is None else started - threads + 1, load_mode=None,
-        backends=tuple(subject.manifest.observed.backends),
+        backends=tuple(artifact.manifest.observed.backends),
     )  # fmt: skip
     return model, Load(load_ns=loaded - start, first_forward_ns=called - loaded), runtime
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from scripts.bench.machine import this_machine
-from scripts.records import Core, Device, DeviceKind, Environment, MemoryPoint, Stage
+from scripts.records import Core, DeviceFacts, DeviceKind, Environment, MemoryPoint, Stage
 
 _SUPPLIES = Path("/sys/class/power_supply")
 _DMI = Path("/sys/class/dmi/id")
@@ -20,10 +20,10 @@ def usable_cores() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def device_facts() -> Device:
+def device_facts() -> DeviceFacts:
     """The machine as records carry it."""
     machine = this_machine()
-    return Device(
+    return DeviceFacts(
         kind=DeviceKind.HOST, os=platform.system().lower(), os_version=_os_version(), os_build=platform.release(),
         manufacturer=_text(_DMI / "sys_vendor"), model=_text(_DMI / "product_name") or machine.processor,
         soc=machine.processor, abi=platform.machine(), ram_bytes=machine.memory_bytes,

@@ -45,7 +45,7 @@ class Journal:
         self.record = RunRecord(
             schema=RECORD_SCHEMA, request=request, outcome=Running(stage=Stage.ENVIRONMENT), harness=harness_info(),
             device=device_facts(), artifact=None, started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"),
-            duration_ns=None, gate_wait_ns=None, environment_before=None, environment_after=None, bandwidth=None,
+            duration_ns=None, start_wait_ns=None, environment_before=None, environment_after=None, bandwidth=None,
             load=None, observed=None, self_check=None, prefill=(), decode=(), sustained=None, memory=(), concerns=(),
             evidence=None,
         )  # fmt: skip

@@ -89,17 +89,17 @@ def measure_prefill(decoder: Decoder, length: int, repetitions: int) -> PrefillS
     return PrefillSamples(prompt_length=length, prefill_ns=tuple(prefill_ns.tolist()))
 
 
-def measure_decode(decoder: Decoder, depth: int, protocol: Protocol) -> DecodeSamples:
-    """Time greedy single-token steps from `depth` on; the cache holds the synthetic text before it."""
+def measure_decode(decoder: Decoder, context: int, protocol: Protocol) -> DecodeSamples:
+    """Time greedy single-token steps from `context` on; the cache holds the synthetic text before it."""
     forward, clock, argmax = decoder.model.forward, time.perf_counter_ns, np.argmax
     forward_ns, step_ns = np.zeros((2, protocol.decode_steps), np.int64)
     token = np.zeros(1, np.int64)
-    decoder.prefill(depth)
-    token[0] = decoder.tokens[depth]
+    decoder.prefill(context)
+    token[0] = decoder.tokens[context]
     for _ in range(protocol.warm_up_steps):
-        forward(token, depth)
+        forward(token, context)
     for step in range(protocol.decode_steps):
-        position = depth + step
+        position = context + step
         before = clock()
         logits = forward(token, position)
         after = clock()
@@ -107,17 +107,17 @@ def measure_decode(decoder: Decoder, depth: int, protocol: Protocol) -> DecodeSa
         end = clock()
         forward_ns[step] = after - before
         step_ns[step] = end - before
-    return DecodeSamples(depth=depth, forward_ns=tuple(forward_ns.tolist()), step_ns=tuple(step_ns.tolist()))
+    return DecodeSamples(context=context, forward_ns=tuple(forward_ns.tolist()), step_ns=tuple(step_ns.tolist()))
 
 
 def measure_sustained(decoder: Decoder, decoded: DecodeSamples, seconds: int, show: ShowSteps) -> SustainedSamples:
-    """Steps at one depth for `seconds`, or until the arrays are full; sensors are read between steps."""
+    """Steps at one context for `seconds`, or until the arrays are full; sensors are read between steps."""
     forward, clock, argmax = decoder.model.forward, time.perf_counter_ns, np.argmax
-    depth, limit_ns = decoded.depth, seconds * 1_000_000_000
+    context, limit_ns = decoded.context, seconds * 1_000_000_000
     room = int(limit_ns / max(1, min(decoded.forward_ns)) * SUSTAINED_ROOM) + 1000
     start_ns, forward_ns = np.zeros((2, room), np.int64)
     thermal: list[tuple[int, int | None, float | None]] = []
-    token = decoder.tokens[depth : depth + 1].copy()
+    token = decoder.tokens[context : context + 1].copy()
     began, steps = clock(), 0
     while steps < room and (start := clock() - began) < limit_ns:
         if start >= len(thermal) * THERMAL_PERIOD_NS:
@@ -125,13 +125,13 @@ def measure_sustained(decoder: Decoder, decoded: DecodeSamples, seconds: int, sh
             thermal.append((start, now.thermal_status, now.battery_celsius))
             show(start // 1_000_000_000, seconds)
             start = clock() - began
-        logits = forward(token, depth)
+        logits = forward(token, context)
         forward_ns[steps] = clock() - began - start
         start_ns[steps] = start
         token[0] = argmax(logits)
         steps += 1
     return SustainedSamples(
-        depth=depth, start_ns=tuple(start_ns[:steps].tolist()), forward_ns=tuple(forward_ns[:steps].tolist()),
+        context=context, start_ns=tuple(start_ns[:steps].tolist()), forward_ns=tuple(forward_ns[:steps].tolist()),
         thermal=tuple(thermal),
     )  # fmt: skip
 

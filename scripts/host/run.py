@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from export.memory import reset_peak_memory
-from scripts.host.artifact import Subject, check_artifact, check_request, open_cold
+from scripts.host.artifact import CheckedArtifact, check_artifact, check_request, open_cold
 from scripts.host.bandwidth import probe_bandwidth
 from scripts.host.environment import busy_core_ns, environment
 from scripts.host.journal import Journal, RefusedError, RunEnded
@@ -24,15 +24,15 @@ from scripts.records import (
     ConcernCode,
     Environment,
     FailureKind,
-    GateLimits,
     RunRecord,
     Severity,
     Skipped,
     Stage,
+    StartLimits,
     artifact_facts,
 )
 
-GATE_PERIOD_S = 1.0
+PERIOD_S = 1.0
 # Cores that other processes may keep busy during a run before its numbers get a warning.
 MAX_FOREIGN_CORES = 0.1
 MAX_CLOCK_JUMP_S = 2.0
@@ -47,45 +47,45 @@ class _Clocks:
     foreign_ns: int | None
 
 
-def execute(journal: Journal, artifact: Path) -> RunRecord:
-    """Run the artifact as `journal.request` says.
+def execute(journal: Journal, folder: Path) -> RunRecord:
+    """Run the artifact in `folder` as `journal.request` says.
 
     Returns:
         the final record, which is also on the disk with its `done.json`.
     """
     try:
-        subject = _prepare(journal, artifact)
+        artifact = _prepare(journal, folder)
         clocks = _read_clocks()
         _probe(journal)
-        decoder = _load(journal, subject)
-        _check(journal, subject, decoder)
+        decoder = _load(journal, artifact)
+        _check(journal, artifact, decoder)
         _measure(journal, decoder)
         return _finish(journal, clocks)
     except RunEnded:
         return journal.record
 
 
-def _prepare(journal: Journal, artifact: Path) -> Subject:
+def _prepare(journal: Journal, folder: Path) -> CheckedArtifact:
     with journal.stage(Stage.ENVIRONMENT, FailureKind.INTERNAL):
-        subject = check_artifact(artifact, journal.request)
-        journal.note(artifact=artifact_facts(subject.manifest, subject.manifest_sha256))
-        check_request(subject, journal.request)
-        _await_gates(journal, journal.request.gates)
-    return subject
+        artifact = check_artifact(folder, journal.request)
+        journal.note(artifact=artifact_facts(artifact.manifest, artifact.manifest_sha256))
+        check_request(artifact, journal.request)
+        _await_start(journal, journal.request.start_limits)
+    return artifact
 
 
-def _await_gates(journal: Journal, limits: GateLimits) -> None:
+def _await_start(journal: Journal, limits: StartLimits) -> None:
     began = time.monotonic_ns()
-    while shut := _shut_gate(now := environment(), limits):
-        journal.note(environment_before=now, gate_wait_ns=time.monotonic_ns() - began)
+    while broken := _broken_limit(now := environment(), limits):
+        journal.note(environment_before=now, start_wait_ns=time.monotonic_ns() - began)
         if time.monotonic_ns() - began >= limits.wait_s * 1_000_000_000:
-            journal.end(Skipped(message=f"{shut} after {limits.wait_s} s"))
+            journal.end(Skipped(message=f"{broken} after {limits.wait_s} s"))
             raise RunEnded
-        time.sleep(min(GATE_PERIOD_S, max(limits.wait_s, 0.01)))
-    journal.note(environment_before=now, gate_wait_ns=time.monotonic_ns() - began)
+        time.sleep(min(PERIOD_S, max(limits.wait_s, 0.01)))
+    journal.note(environment_before=now, start_wait_ns=time.monotonic_ns() - began)
 
 
-def _shut_gate(now: Environment, limits: GateLimits) -> str | None:
+def _broken_limit(now: Environment, limits: StartLimits) -> str | None:
     """The first limit that does not hold, in words. A machine without the sensor passes."""
     if limits.max_battery_celsius is not None and (now.battery_celsius or 0.0) > limits.max_battery_celsius:
         return f"battery at {now.battery_celsius} C, above max_battery_celsius {limits.max_battery_celsius}"
@@ -102,20 +102,20 @@ def _probe(journal: Journal) -> None:
         reset_peak_memory()  # the probe's buffer is not the model's
 
 
-def _load(journal: Journal, subject: Subject) -> Decoder:
+def _load(journal: Journal, artifact: CheckedArtifact) -> Decoder:
     protocol = journal.request.protocol
     with journal.stage(Stage.LOAD, FailureKind.LOAD):
-        model, load, observed = open_cold(subject, protocol.num_threads)
+        model, load, observed = open_cold(artifact, protocol.num_threads)
         journal.note(load=load, observed=observed)
         if observed.num_threads not in (None, protocol.num_threads):
             detail = f"asked for {protocol.num_threads} threads, the runtime uses {observed.num_threads}"
             journal.concern(ConcernCode.THREADS_DIFFER, Severity.INVALID, detail)
-        return make_decoder(model, protocol, subject.vocab_size, subject.manifest.options.prefill_chunk)
+        return make_decoder(model, protocol, artifact.vocab_size, artifact.manifest.options.prefill_chunk)
 
 
-def _check(journal: Journal, subject: Subject, decoder: Decoder) -> None:
+def _check(journal: Journal, artifact: CheckedArtifact, decoder: Decoder) -> None:
     with journal.stage(Stage.SELF_CHECK, FailureKind.RUNTIME):
-        result = self_check(decoder.model, subject.reference, decoder.chunk)
+        result = self_check(decoder.model, artifact.reference, decoder.chunk)
         journal.note(self_check=result)
         if wrong := result.first_mismatch:
             raise RefusedError(
@@ -136,9 +136,9 @@ def _measure(journal: Journal, decoder: Decoder) -> None:
             samples = measure_prefill(decoder, length, protocol.prefill_repetitions)
             journal.note(prefill=(*journal.record.prefill, samples))
     with journal.stage(Stage.DECODE, FailureKind.RUNTIME):
-        for done, depth in enumerate(protocol.depths):
-            journal.progress(done, len(protocol.depths))
-            journal.note(decode=(*journal.record.decode, measure_decode(decoder, depth, protocol)))
+        for done, context in enumerate(protocol.contexts):
+            journal.progress(done, len(protocol.contexts))
+            journal.note(decode=(*journal.record.decode, measure_decode(decoder, context, protocol)))
     if protocol.sustained_s:
         with journal.stage(Stage.SUSTAINED, FailureKind.RUNTIME):
             last = journal.record.decode[-1]

@@ -23,6 +23,7 @@ def artifact_facts(manifest: Manifest, manifest_sha256: str) -> ArtifactFacts:
     """The part of a manifest that a record carries."""
     return ArtifactFacts(
         job_id=manifest.job_id,
+        content_id=manifest.content_id,
         manifest_sha256=manifest_sha256,
         pair=manifest.pair,
         arm=manifest.arm,

@@ -37,7 +37,7 @@ class Core(WireModel):
     max_khz: int | None
 
 
-class Device(WireModel):
+class DeviceFacts(WireModel):
     """The machine.
 
     Attributes:
@@ -60,11 +60,14 @@ class ArtifactFacts(WireModel):
     """What the manifest says of the artifact, so that a record can be understood without it.
 
     Attributes:
+        job_id: what was asked of the exporter; tells nothing about what was measured.
+        content_id: the network that was measured, by the content of its model files.
         weight_bytes_read: weights that a decoded token reads.
         kv_bytes_per_position: cache bytes that a token reads for each position it attends.
     """
 
     job_id: str
+    content_id: str
     manifest_sha256: str
     pair: str
     arm: Arm | None
@@ -90,7 +93,7 @@ class Environment(WireModel):
         thermal_status: Android's 0 (none) to 6 (shutdown); Apple's nominal, fair, serious, critical as 0, 2, 3, 4.
         thermal_headroom: Android's forecast; 1.0 is severe.
         battery_current_ua: microamperes as the device reports them; the sign differs between vendors.
-        core_khz: current clocks, in the order of `Device.cores`.
+        core_khz: current clocks, in the order of `DeviceFacts.cores`.
         load_average: runnable processes over the last minute.
     """
 
@@ -182,14 +185,14 @@ class PrefillSamples(WireModel):
 
 
 class DecodeSamples(WireModel):
-    """Single-token steps from `depth` on; step i attends depth + i + 1 positions.
+    """Single-token steps from `context` on; step i attends context + i + 1 positions.
 
     Attributes:
         forward_ns: the runtime's call alone.
         step_ns: writing inputs, the call and the argmax.
     """
 
-    depth: int
+    context: int
     forward_ns: tuple[int, ...]
     step_ns: tuple[int, ...]
 
@@ -203,14 +206,14 @@ class DecodeSamples(WireModel):
 
 
 class SustainedSamples(WireModel):
-    """The sustained phase: steps at one depth, over and over.
+    """The sustained phase: steps at one context, over and over.
 
     Attributes:
         start_ns: start of each step after the start of the phase.
         thermal: (nanoseconds after the start, thermal status, battery in Celsius), about once in ten seconds.
     """
 
-    depth: int
+    context: int
     start_ns: tuple[int, ...]
     forward_ns: tuple[int, ...]
     thermal: tuple[tuple[int, int | None, float | None], ...]
@@ -264,7 +267,7 @@ class Failed(WireModel):
 
 
 class Skipped(WireModel):
-    """The gates did not open in time; `message` names the limit and the value."""
+    """A start limit did not hold in time; `message` names it and the value."""
 
     kind: Literal["skipped"] = "skipped"
     message: str
@@ -287,18 +290,18 @@ class RunRecord(WireModel):
     Attributes:
         started_utc: ISO 8601, of the wall clock.
         duration_ns: by the monotonic clock; None while it runs.
-        gate_wait_ns: time spent waiting for the gates.
+        start_wait_ns: time spent waiting for the start limits.
     """
 
     schema_: Literal["deepnarrow/run-record/1"] = Field(RECORD_SCHEMA, alias="schema")
     request: RunRequest
     outcome: Outcome
     harness: HarnessInfo
-    device: Device
+    device: DeviceFacts
     artifact: ArtifactFacts | None
     started_utc: str
     duration_ns: int | None
-    gate_wait_ns: int | None
+    start_wait_ns: int | None
     environment_before: Environment | None
     environment_after: Environment | None
     bandwidth: Bandwidth | None

@@ -1,5 +1,7 @@
 """`RunRequest`: what a run is asked to do."""
 
+import secrets
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -30,10 +32,10 @@ class Protocol(WireModel):
         num_threads: threads of the runtime and of the bandwidth probe.
         prompt_lengths: prompts to time, in tokens.
         prefill_repetitions: timed prompts of each length.
-        depths: positions in the cache before the first timed step.
-        decode_steps: timed steps at each depth; greedy, the end-of-text token does not stop them.
-        warm_up_steps: untimed steps before each depth, all at the depth's first position.
-        sustained_s: seconds of the sustained phase, steps at the last depth; None for none.
+        contexts: positions in the cache before the first timed step.
+        decode_steps: timed steps at each context; greedy, the end-of-text token does not stop them.
+        warm_up_steps: untimed steps before each context, all at the context's first position.
+        sustained_s: seconds of the sustained phase, steps at the last context; None for none.
         token_seed: seed of `synthetic_token`, from which all prompts come.
     """
 
@@ -42,14 +44,14 @@ class Protocol(WireModel):
     load_mode: LoadMode = LoadMode.DEFAULT
     prompt_lengths: tuple[Annotated[int, Field(ge=1)], ...] = (64, 512)
     prefill_repetitions: Annotated[int, Field(ge=1)] = 3
-    depths: tuple[Annotated[int, Field(ge=0)], ...] = (0, 512)
+    contexts: tuple[Annotated[int, Field(ge=0)], ...] = (0, 512)
     decode_steps: Annotated[int, Field(ge=2)] = 128
     warm_up_steps: Annotated[int, Field(ge=0)] = 8
     sustained_s: Annotated[int, Field(ge=1)] | None = None
     token_seed: Annotated[int, Field(ge=0, lt=2**63)] = 7
     probe: ProbeProtocol = ProbeProtocol()
 
-    @field_validator("depths", "prompt_lengths")
+    @field_validator("contexts", "prompt_lengths")
     @classmethod
     def _ascending(cls, values: tuple[int, ...]) -> tuple[int, ...]:
         if not values or list(values) != sorted(set(values)):
@@ -59,10 +61,10 @@ class Protocol(WireModel):
     @property
     def positions(self) -> int:
         """Positions a cache must hold."""
-        return max(*self.prompt_lengths, self.depths[-1] + self.decode_steps)
+        return max(*self.prompt_lengths, self.contexts[-1] + self.decode_steps)
 
 
-class GateLimits(WireModel):
+class StartLimits(WireModel):
     """Limits that must hold before anything is timed; None switches one off. Devices without a sensor pass.
 
     Attributes:
@@ -102,15 +104,22 @@ class RunRequest(WireModel):
     """Schema `deepnarrow/run-request/1`.
 
     Attributes:
-        job_id: of the manifest that the run must find in the artifact's folder; None takes any.
+        session: one `farm run`, or one press of the app's button, that the run belongs to; None for a run by hand.
+        content_id: of the artifact that the run must find in its folder; None takes any.
     """
 
     schema_: Literal["deepnarrow/run-request/1"] = Field(REQUEST_SCHEMA, alias="schema")
     run_id: RunId
-    job_id: str | None = None
+    session: RunId | None = None
+    content_id: str | None = None
     protocol: Protocol = Protocol()
-    gates: GateLimits = GateLimits()
+    start_limits: StartLimits = StartLimits()
     plan: PlanPosition | None = None
+
+
+def new_session() -> str:
+    """A name that no other session has, in the order of time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def synthetic_token(seed: int, index: int, vocab_size: int) -> int:

@@ -39,7 +39,7 @@ class Page:
     Attributes:
         banner: said above everything where no phone was measured; empty otherwise.
         data: every data set, once for all charts.
-        depths: contexts of the context filter, ascending.
+        contexts: contexts of the context filter, ascending.
         details: what can be looked at alone: pairs before sweeps, then the one with the most runs first.
     """
 
@@ -50,7 +50,7 @@ class Page:
     devices: Sequence[str]
     runtimes: Sequence[str]
     schemes: Sequence[str]
-    depths: Sequence[int]
+    contexts: Sequence[int]
     details: Sequence[Detail]
 
     @property
@@ -93,7 +93,7 @@ def build_page(evidence: Evidence, title: str, claims: Sequence[ClaimRow]) -> Pa
         devices=sorted({view.device for view in views}),
         runtimes=sorted({view.runtime for view in views}),
         schemes=sorted({view.scheme for view in views}),
-        depths=sorted({cell.depth for cell in cells}),
+        contexts=sorted({cell.context for cell in cells}),
         details=[Detail(setup, pair, f"{pair} · {label}") for setup, label, pair in sorted(runs, key=first)],
     )
 

@@ -78,8 +78,8 @@ def _subtitle(page: Page, figure: Figure, detail: Detail | None, rows: Sequence[
     shown: list[str] = []
     if detail:
         shown.append(detail.label if figure.one_pair else detail.label.partition(" · ")[2])
-    if any("depth" in row for row in rows) and figure.name != "context":
-        shown.append(f"context {page.depths[-1]}")
+    if any("context" in row for row in rows) and figure.name != "context":
+        shown.append(f"context {page.contexts[-1]}")
     first = [", ".join(shown)] if shown else []
     return [*first, *textwrap.wrap(figure.note, _NOTE_COLUMNS)]
 
@@ -89,11 +89,11 @@ def _shown(page: Page, figure: Figure, rows: Sequence[DataRow], detail: Detail |
         return []
     setup = detail.setup if detail else None
     pair = detail.pair if detail and figure.one_pair else None
-    depth = page.depths[-1] if page.depths and figure.name != "context" else None
+    context = page.contexts[-1] if page.contexts and figure.name != "context" else None
     return [
         row
         for row in rows
         if (setup is None or row.get("setup") == setup)
         and (pair is None or row.get("pair") == pair)
-        and (depth is None or row.get("depth", depth) in (depth, None))
+        and (context is None or row.get("context", context) in (context, None))
     ]

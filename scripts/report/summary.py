@@ -17,7 +17,7 @@ class VerdictSummary(BaseModel):
     """A verdict at one context; ratio is deep / wide."""
 
     model_config = ConfigDict(frozen=True)
-    depth: int | None
+    context: int | None
     word: str
     ratio: float | None
     low: float | None
@@ -83,7 +83,7 @@ def _decision(decision: Decision) -> DecisionSummary:
         choice=decision.choice,
         verdicts=tuple(
             VerdictSummary(
-                depth=row.at,
+                context=row.at,
                 word=str(row.verdict.word),
                 ratio=_finite(row.verdict.ratio),
                 low=_finite(row.verdict.low),

@@ -23,6 +23,7 @@ from models.tensors import tensors
 from models.weights import RandomWeights
 from scripts.bench.checkpoints import meta_name, write_huggingface, write_meta
 from scripts.bench.cli import app
+from scripts.bench.contenders import PEER_FILE, Contender, PeerRecord, open_artifact, open_peer
 from scripts.bench.decode import Probe, Record, Session, measure, rotated, summarize
 from scripts.bench.decode_run import DecodeRun, Protocol, Window
 from scripts.bench.display import DecodeReport, print_decode, write_report
@@ -31,14 +32,13 @@ from scripts.bench.machine import this_machine
 from scripts.bench.paths import check_writable
 from scripts.bench.processes import ROOT, Effort, run_measured
 from scripts.bench.spread import Spread, paired_speed, spread
-from scripts.bench.subjects import PEER_FILE, PeerRecord, Subject, open_artifact, open_peer
 
 SHORT = Protocol(chunk=8, prompt=16, windows=(Window(8, 4), Window(24, 2)), warm_up=2)
 
 
-def _subject(shape: TransformerShape, folder: Path) -> Subject:
+def _contender(shape: TransformerShape, folder: Path) -> Contender:
     spec = ExportSpec(shape=shape, scheme=Scheme.INT4, options=ExportOptions(max_context=32, prefill_chunk=8))
-    return Subject(name="tiny", path=folder, runtime=TargetName.ONNX, spec=spec)
+    return Contender(name="tiny", path=folder, runtime=TargetName.ONNX, spec=spec)
 
 
 def _record(name: str, number: int, step_ns: int) -> Record:
@@ -46,7 +46,7 @@ def _record(name: str, number: int, step_ns: int) -> Record:
         load_s=0.5, prefill_s=0.25, step_ns=((step_ns, step_ns, 100 * step_ns),), import_rss_bytes=100,
         peak_rss_bytes=300 + number, load_average=0.0,
     )  # fmt: skip
-    return Record(subject=name, num_threads=2, round_number=number, run=run)
+    return Record(contender=name, num_threads=2, round_number=number, run=run)
 
 
 def _peer_record(shape: TransformerShape) -> PeerRecord:
@@ -73,7 +73,7 @@ def test_the_order_rotates_and_loses_nobody():
 
 def test_figures_follow_from_raw_runs(tiny: TransformerShape, tmp_path: Path):
     (tmp_path / "model.onnx").write_bytes(b"x" * 1000)
-    ours = _subject(tiny, tmp_path)
+    ours = _contender(tiny, tmp_path)
     peer = ours.model_copy(update={"name": "peer"})
     session = Session(
         protocol=replace(SHORT, windows=(Window(8, 3),)),
@@ -131,8 +131,8 @@ def test_a_process_is_measured_as_a_whole(tmp_path: Path):
 def test_peers_are_found_by_their_record(tiny: TransformerShape, tmp_path: Path):
     record = _peer_record(tiny)
     (tmp_path / PEER_FILE).write_text(record.model_dump_json())
-    subject = open_peer(f"them={tmp_path}")
-    assert (subject.name, subject.shape, subject.spec.options.max_context) == ("them", tiny, 1024)
+    contender = open_peer(f"them={tmp_path}")
+    assert (contender.name, contender.shape, contender.spec.options.max_context) == ("them", tiny, 1024)
 
 
 @pytest.mark.parametrize(
@@ -203,27 +203,29 @@ def test_our_export_is_timed_with_its_proof(tmp_path: Path):
 
 
 def test_short_caches_and_equal_names_are_refused(tiny: TransformerShape, tmp_path: Path):
-    subject = _subject(tiny, tmp_path)
+    contender = _contender(tiny, tmp_path)
     with pytest.raises(UserError, match="max_context is 32, and this benchmark's prompts need 948"):
-        measure([subject], [1], 1, Protocol(), print)
+        measure([contender], [1], 1, Protocol(), print)
     with pytest.raises(UserError, match="a name occurs twice"):
-        measure([subject, subject], [1], 1, SHORT, print)
+        measure([contender, contender], [1], 1, SHORT, print)
 
 
 def test_a_tiny_artifact_runs_in_a_process_of_its_own(
     tiny: TransformerShape, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    subject = _subject(tiny, tmp_path)
-    get_target(TargetName.ONNX).write(subject.spec, RandomWeights(tiny, 0), tmp_path)
-    session = measure([subject], [1], 1, SHORT, lambda line: None)
+    contender = _contender(tiny, tmp_path)
+    get_target(TargetName.ONNX).write(contender.spec, RandomWeights(tiny, 0), tmp_path)
+    session = measure([contender], [1], 1, SHORT, lambda line: None)
     (record,) = session.records
     assert [len(steps) for steps in record.run.step_ns] == [4, 2]
     assert record.run.peak_rss_bytes >= record.run.import_rss_bytes > 0
-    figures = summarize(session, [subject], [])
+    figures = summarize(session, [contender], [])
     machine = this_machine()
     print_decode(machine, figures, 1, session)
     assert "| tiny " in capsys.readouterr().out
-    report = DecodeReport(machine=machine, subjects=(subject,), baselines=(), figures=tuple(figures), session=session)
+    report = DecodeReport(
+        machine=machine, contenders=(contender,), baselines=(), figures=tuple(figures), session=session
+    )
     write_report(report, tmp_path / "report.json")
     written = json.loads((tmp_path / "report.json").read_text())
     assert written["machine"]["cores"] == machine.cores
@@ -232,7 +234,7 @@ def test_a_tiny_artifact_runs_in_a_process_of_its_own(
 
 def test_an_artifact_that_is_broken_ends_in_one_line(tiny: TransformerShape, tmp_path: Path):
     with pytest.raises(UserError, match=r"decode_run ended with 1: .*no model.onnx"):
-        measure([_subject(tiny, tmp_path)], [1], 1, SHORT, lambda line: None)
+        measure([_contender(tiny, tmp_path)], [1], 1, SHORT, lambda line: None)
 
 
 def test_open_artifact_wants_a_manifest(tmp_path: Path):

@@ -31,12 +31,16 @@ class SizeExplanation:
 
 
 def explanations(rows: Sequence[PairVerdict], prices: Sequence[SetupPrice]) -> list[Explanation | None]:
-    """What each measured difference is made of; None without a fitted price in its setup, or for other metrics.
+    """What each measured difference is made of; None without a fitted price, or for other metrics.
+
+    The price is that of the row's own setup, else one of another campaign under the same conditions.
 
     A price is one of decoders' layers; an MLP's are others, so MLPs get none.
     """
     fits = {each.setup: each.outcome for each in prices if isinstance(each.outcome, PriceFit)}
-    return [_explain(row, fits[row.setup]) if row.setup in fits else None for row in rows]
+    alike = {setup.conditions: fit for setup, fit in fits.items()}
+    found = [fits.get(row.setup) or alike.get(row.setup.conditions) for row in rows]
+    return [_explain(row, fit) if fit else None for row, fit in zip(rows, found, strict=True)]
 
 
 def size_explanations(rows: Sequence[PairVerdict]) -> list[SizeExplanation | None]:
@@ -52,15 +56,15 @@ def size_explanations(rows: Sequence[PairVerdict]) -> list[SizeExplanation | Non
     return found
 
 
-def measured_amounts(cell: Cell, depth: int) -> Amounts:
-    """What the cell's artifact reads for the average timed step at a depth."""
+def measured_amounts(cell: Cell, context: int) -> Amounts:
+    """What the cell's artifact reads for the average timed step at a context."""
     artifact, protocol = cell.artifact, cell.key.setup.protocol
     shape, roles = cell.shape, artifact.bytes_by_role
-    context = mean_context(depth, protocol.decode_steps)
+    attended = mean_context(context, protocol.decode_steps)
     return Amounts(
         num_layers=shape.num_layers if shape.family == "mlp" else shape.num_passes, layer_bytes=roles.layers,
-        head_bytes=artifact.weight_bytes_read - roles.layers, kv_bytes=round(artifact.kv_bytes_per_position * context),
-        query_bytes=artifact.kv_bytes_per_position * context * queries_per_key(shape),
+        head_bytes=artifact.weight_bytes_read - roles.layers, kv_bytes=round(artifact.kv_bytes_per_position * attended),
+        query_bytes=artifact.kv_bytes_per_position * attended * queries_per_key(shape),
     )  # fmt: skip
 
 

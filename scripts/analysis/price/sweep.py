@@ -12,12 +12,13 @@ from export.targets.registry import get_target
 from models.shape import TransformerShape
 from models.storage import Storage
 from models.sweep import SWEEP
-from scripts.analysis.cells import Cell, Setup, group_cells
+from scripts.analysis.cells import Cell, group_cells
 from scripts.analysis.metrics import MetricName, mean_context, run_metrics
 from scripts.analysis.price.knee import leave_out_cached, leave_out_small
 from scripts.analysis.price.model import WITH_ATTENTION, Workload, workload
 from scripts.analysis.price.price import Interval, LeftOut, Observation, PriceFit, Unidentified, fit_price
 from scripts.records import RunRecord
+from scripts.records.comparable import Setup
 
 # A round's common factor is only as good as the number of shapes that share it.
 _MIN_SHAPES_IN_ROUND = 4
@@ -85,7 +86,7 @@ def setup_prices(
     """
     setups: dict[Setup, list[Cell]] = {}
     for cell in group_cells(records):
-        if isinstance(cell.shape, TransformerShape) and cell.runs and cell.key.subject.pair not in held_out:
+        if isinstance(cell.shape, TransformerShape) and cell.runs and cell.key.network.pair not in held_out:
             setups.setdefault(cell.key.setup, []).append(cell)
     return [
         _setup_price(setup, cells, cache_bytes)
@@ -95,12 +96,12 @@ def setup_prices(
 
 
 def check_predictions(price: SetupPrice, records: Iterable[RunRecord], pairs: Collection[str]) -> list[Checked]:
-    """Predict every measured cell of `pairs` in the price's setup and hold it against the measurement."""
+    """Predict every measured cell of `pairs` under the price's conditions and hold it against the measurement."""
     if isinstance(price.outcome, Unidentified):
         return []
     found: list[Checked] = []
     for cell in group_cells(records):
-        if cell.key.setup == price.setup and cell.key.subject.pair in pairs and cell.runs:
+        if cell.key.setup.conditions == price.setup.conditions and cell.key.network.pair in pairs and cell.runs:
             for each in observations([cell], correct_rounds=False):
                 predicted = price.outcome.predict(each.workload)
                 found.append(Checked(cell, each.workload, each.time_ns, predicted, len(cell.runs)))
@@ -108,19 +109,19 @@ def check_predictions(price: SetupPrice, records: Iterable[RunRecord], pairs: Co
 
 
 def observations(cells: Sequence[Cell], correct_rounds: bool = True) -> list[Observation]:
-    """One observation for each cell and depth.
+    """One observation for each cell and context.
 
     With `correct_rounds` what slowed all shapes of a round alike is divided out: a round's factor is the median, over
-    shapes and depths, of its p50 over the shape's own median. A shape's own scatter stays.
+    shapes and contexts, of its p50 over the shape's own median. A shape's own scatter stays.
     """
-    places = [(cell, depth) for cell in cells for depth in cell.key.setup.protocol.depths]
-    times = [_by_round(cell, depth) for cell, depth in places]
+    places = [(cell, context) for cell in cells for context in cell.key.setup.protocol.contexts]
+    times = [_by_round(cell, context) for cell, context in places]
     factors = _round_factors(times) if correct_rounds else {}
     found: list[Observation] = []
-    for (cell, depth), mine in zip(places, times, strict=True):
+    for (cell, context), mine in zip(places, times, strict=True):
         runs = tuple(value / factors.get(place, 1.0) for place, value in mine)
         if not np.isnan(runs).all():
-            found.append(Observation(_workload(cell, depth), runs))
+            found.append(Observation(_workload(cell, context), runs))
     return found
 
 
@@ -144,7 +145,7 @@ def _setup_price(setup: Setup, cells: Sequence[Cell], cache_bytes: float | None)
     if not kept:
         return SetupPrice(setup=setup, outcome=_all_cached(left_out), probe_bytes_per_s=_probe(cells), cells=())
     names = {each.workload.name for each in kept}
-    used = tuple(cell for cell in cells if cell.key.subject.shape_name in names)
+    used = tuple(cell for cell in cells if cell.key.network.shape_name in names)
     return SetupPrice(
         setup=setup, outcome=_fit(kept, left_out, setup),
         probe_bytes_per_s=_probe(cells), cells=used,
@@ -173,21 +174,21 @@ def _fit(kept: Sequence[Observation], left_out: Sequence[LeftOut], setup: Setup)
     return plain
 
 
-def _workload(cell: Cell, depth: int) -> Workload:
+def _workload(cell: Cell, context: int) -> Workload:
     artifact, shape = cell.artifact, cell.shape
     assert isinstance(shape, TransformerShape)
-    context = mean_context(depth, cell.key.setup.protocol.decode_steps)
-    kv_bytes = artifact.kv_bytes_per_position * context
+    attended = mean_context(context, cell.key.setup.protocol.decode_steps)
+    kv_bytes = artifact.kv_bytes_per_position * attended
     return Workload(
         name=artifact.shape_name, num_passes=shape.num_passes, weight_bytes=artifact.weight_bytes_read,
-        kv_bytes=kv_bytes, query_bytes=kv_bytes * shape.num_heads / shape.num_kv_heads, context=context,
+        kv_bytes=kv_bytes, query_bytes=kv_bytes * shape.num_heads / shape.num_kv_heads, context=attended,
     )  # fmt: skip
 
 
-def _by_round(cell: Cell, depth: int) -> list[tuple[Round, float]]:
+def _by_round(cell: Cell, context: int) -> list[tuple[Round, float]]:
     found: list[tuple[Round, float]] = []
     for number, run in enumerate(cell.runs):
-        value, plan = run_metrics(run).get(MetricName.DECODE_P50_MS, depth), run.request.plan
+        value, plan = run_metrics(run).get(MetricName.DECODE_P50_MS, context), run.request.plan
         place = (plan.campaign, plan.repetition) if plan else ("", number)
         found.append((place, float("nan") if value is None else value * _NS_PER_MS))
     return found

@@ -26,8 +26,7 @@ from scripts.farm.device import (
     Progress,
     Remember,
 )
-from scripts.records import Device as DeviceFacts
-from scripts.records import DeviceKind, RunRecord, RunRequest
+from scripts.records import DeviceFacts, DeviceKind, RunRecord, RunRequest
 
 INSTALL_S = 300.0
 _SETTLING = ("offline", "authorizing", "connecting")

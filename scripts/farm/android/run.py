@@ -20,7 +20,7 @@ from scripts.farm.outcomes import empty_record, last_words
 from scripts.records import (
     DONE_FILE,
     RECORD_FILE,
-    Device,
+    DeviceFacts,
     Evidence,
     Failed,
     FailureKind,
@@ -63,18 +63,19 @@ class AdbRun:
     Args:
         media_dir: the app's media directory.
         facts: of the device, for a run of which the harness left nothing.
-        silence_s: without progress for so long, besides the gates' wait and the sustained phase, it hangs.
+        silence_s: without progress for so long, besides waiting for the start limits and the sustained phase, it
+            hangs.
     """
 
     def __init__(
-        self, link: AdbLink, media_dir: str, facts: Device, request: RunRequest, staged: Staged,
+        self, link: AdbLink, media_dir: str, facts: DeviceFacts, request: RunRequest, staged: Staged,
         silence_s: float = SILENCE_S,
     ) -> None:  # fmt: skip
         self._link, self._facts, self._request, self._staged = link, facts, request, staged
         self._folder = f"{media_dir}/runs/{request.run_id}"
         self._request_file = f"{media_dir}/requests/{request.run_id}.json"
         self._media_dir = media_dir
-        self._silence_s = silence_s + request.gates.wait_s + (request.protocol.sustained_s or 0)
+        self._silence_s = silence_s + request.start_limits.wait_s + (request.protocol.sustained_s or 0)
 
     async def run(self, on_progress: Callable[[Progress], None], deadline_s: float) -> RunRecord:
         """The record; see `scripts.farm.device.Device.run`."""

@@ -1,10 +1,10 @@
-"""`benchmarkData.json` of androidx.benchmark: a context of the device and one benchmark per run and depth."""
+"""`benchmarkData.json` of androidx.benchmark: a context of the device and one benchmark per run and context."""
 
 import statistics
 from collections.abc import Iterator, Sequence
 
 from models.errors import UserError
-from scripts.records import Device, RunRecord
+from scripts.records import DeviceFacts, RunRecord
 
 CLASS_NAME = "deepnarrow"
 
@@ -25,7 +25,7 @@ def androidx_document(records: Sequence[RunRecord]) -> dict[str, object]:
     }
 
 
-def _context(device: Device) -> dict[str, object]:
+def _context(device: DeviceFacts) -> dict[str, object]:
     clocks = [core.max_khz for core in device.cores if core.max_khz is not None]
     return {
         "build": {
@@ -50,15 +50,15 @@ def _benchmarks(record: RunRecord) -> Iterator[dict[str, object]]:
     assert artifact is not None  # completed runs have one
     for decode in record.decode:
         yield {
-            "name": f"decode[{artifact.shape_name},{artifact.target}-{artifact.scheme},depth={decode.depth}]",
-            "params": {"run": record.run_id, "depth": str(decode.depth)},
+            "name": f"decode[{artifact.shape_name},{artifact.target}-{artifact.scheme},context={decode.context}]",
+            "params": {"run": record.run_id, "context": str(decode.context)},
             "className": CLASS_NAME,
             "totalRunTimeNs": sum(decode.step_ns),
             "metrics": {"timeNs": _metric(decode.forward_ns)},
             "sampledMetrics": {},
             "warmupIterations": record.request.protocol.warm_up_steps,
             "repeatIterations": 1,
-            "thermalThrottleSleepSeconds": (record.gate_wait_ns or 0) // 1_000_000_000,
+            "thermalThrottleSleepSeconds": (record.start_wait_ns or 0) // 1_000_000_000,
         }
 
 

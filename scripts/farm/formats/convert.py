@@ -50,13 +50,13 @@ def samples(run: StoredRun) -> Iterator[dict[str, object]]:
     for decode in run.record.decode:
         for index, (forward_ns, step_ns) in enumerate(zip(decode.forward_ns, decode.step_ns, strict=True)):
             times = {"forward_ns": forward_ns, "step_ns": step_ns}
-            yield {**facts, "phase": "decode", "position": decode.depth, "step": index, **times}
+            yield {**facts, "phase": "decode", "position": decode.context, "step": index, **times}
 
 
 _FACTS = (
     "campaign", "run_id", "cell", "block", "repetition", "queue_order", "attempt", "valid", "device_id", "device_kind",
     "device_model", "soc", "os", "os_version", "os_build", "harness_name", "harness_build", "runtime_name",
-    "runtime_version", "charging", "job_id", "pair", "arm", "shape_name", "target", "scheme", "num_threads",
+    "runtime_version", "charging", "content_id", "pair", "arm", "shape_name", "target", "scheme", "num_threads",
     "concerns", "started_utc",
 )  # fmt: skip
 _INTEGERS = {

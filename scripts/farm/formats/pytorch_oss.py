@@ -11,11 +11,11 @@ from scripts.records import RunRecord
 
 
 def oss_records(record: RunRecord) -> Iterator[dict[str, object]]:
-    """One record per prompt length and per depth, with every timed call in milliseconds."""
+    """One record per prompt length and per context, with every timed call in milliseconds."""
     for prefill in record.prefill:
         yield _record(record, "prefill_latency(ms)", prefill.prefill_ns, {"prompt_length": str(prefill.prompt_length)})
     for decode in record.decode:
-        yield _record(record, "decode_latency(ms)", decode.forward_ns, {"depth": str(decode.depth)})
+        yield _record(record, "decode_latency(ms)", decode.forward_ns, {"context": str(decode.context)})
     if record.load:
         yield _record(record, "model_load_time(ms)", (record.load.load_ns,), {})
 
@@ -55,7 +55,7 @@ def _record(record: RunRecord, metric: str, times_ns: tuple[int, ...], where: di
             "type": artifact.arm or "shape",
             "backend": artifact.target,
             "origins": [],
-            "extra_info": {"job_id": artifact.job_id},
+            "extra_info": {"content_id": artifact.content_id},
         },
         "inputs": {},
         "dependencies": {runtime.name: {"version": runtime.version}} if runtime else {},

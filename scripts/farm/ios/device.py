@@ -31,6 +31,7 @@ from scripts.records import (
     DONE_FILE,
     RECORD_FILE,
     ArtifactFacts,
+    DeviceFacts,
     DeviceKind,
     Evidence,
     Failed,
@@ -41,7 +42,6 @@ from scripts.records import (
     artifact_facts,
     read_finished_record,
 )
-from scripts.records import Device as DeviceFacts
 
 MAX_EVIDENCE_LINES = 200
 _STOP_S = 20.0

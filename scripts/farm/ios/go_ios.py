@@ -39,7 +39,7 @@ class BatteryRegistry(BaseModel):
 
     @property
     def state(self) -> DeviceState:
-        """For the gates."""
+        """For the start limits."""
         return DeviceState(
             battery_celsius=None if self.temperature is None else self.temperature / _HUNDREDTHS,
             battery_percent=self.percent,

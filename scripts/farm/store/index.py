@@ -10,6 +10,7 @@ from typing import Self
 
 from scripts.farm.store.schema import open_index, replace_index
 from scripts.records import FAILURE_CLASS, Failed, RunRecord, Skipped
+from scripts.records.comparable import comparison_key
 
 INDEX_FILE = "index.sqlite"
 BUSY_TIMEOUT_S = 30.0
@@ -124,7 +125,8 @@ def row_of(record: RunRecord, campaign: str, record_sha256: str) -> Row:
         "runtime_name": runtime.name if runtime else None,
         "runtime_version": runtime.version if runtime else None,
         "charging": None if before is None or before.plugged is None else int(before.plugged),
-        "job_id": artifact.job_id if artifact else record.request.job_id,
+        "content_id": artifact.content_id if artifact else record.request.content_id,
+        "session": record.request.session,
         "pair": artifact.pair if artifact else None,
         "arm": artifact.arm if artifact else None,
         "shape_name": artifact.shape_name if artifact else None,
@@ -136,6 +138,7 @@ def row_of(record: RunRecord, campaign: str, record_sha256: str) -> Row:
         "started_utc": record.started_utc,
         "duration_ns": _int64(record.duration_ns),
         "record_sha256": record_sha256,
+        "comparison_key": str(key) if (key := comparison_key(record)) else None,
     }
 
 

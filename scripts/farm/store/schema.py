@@ -38,7 +38,8 @@ CREATE TABLE run (
     runtime_name TEXT,
     runtime_version TEXT,
     charging INTEGER,
-    job_id TEXT,
+    content_id TEXT,
+    session TEXT,
     pair TEXT,
     arm TEXT,
     shape_name TEXT,
@@ -50,17 +51,14 @@ CREATE TABLE run (
     started_utc TEXT NOT NULL,
     duration_ns INTEGER,
     record_sha256 TEXT NOT NULL,
+    comparison_key TEXT,
     PRIMARY KEY (campaign, run_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX run_by_slot ON run (campaign, slot_id);
 CREATE TRIGGER run_never_changes BEFORE UPDATE ON run BEGIN SELECT RAISE(ABORT, 'records never change'); END;
 CREATE TRIGGER run_never_goes BEFORE DELETE ON run BEGIN SELECT RAISE(ABORT, 'records are never deleted'); END;
 CREATE VIEW comparable AS
-SELECT *, json_array(
-    device_kind, device_id, os_build, harness_name, harness_build, runtime_name, runtime_version, charging, target,
-    scheme, protocol
-) AS comparison_key
-FROM run WHERE outcome = 'completed' AND valid = 1 AND canary = 0;
+SELECT * FROM run WHERE outcome = 'completed' AND valid = 1 AND canary = 0;
 """
 STATE_SQL = """
 CREATE TABLE lease (

@@ -25,15 +25,15 @@
     for (const key of ["device", "runtime", "scheme"]) {
       if (wanted[key] && key in row && row[key] !== wanted[key]) return false;
     }
-    if (name === "context" || wanted.depth === undefined || !("depth" in row) || row.depth === null) return true;
-    return String(row.depth) === wanted.depth;
+    if (name === "context" || wanted.context === undefined || !("context" in row) || row.context === null) return true;
+    return String(row.context) === wanted.context;
   }
 
   function datasets(spec, wanted, name, single) {
     const names = new Set([...JSON.stringify(spec).matchAll(/"data":\{"name":"(\w+)"\}/g)].map((m) => m[1]));
     const found = {};
     for (const each of names) {
-      found[each] = rowsOf(each).filter((row) => keeps(row, single ? {depth: wanted.depth} : wanted, name)
+      found[each] = rowsOf(each).filter((row) => keeps(row, single ? {context: wanted.context} : wanted, name)
         && (!single || (one !== null && row.setup === one.setup && (!blob.charts[name].pair || row.pair === one.pair))));
     }
     return found;
@@ -70,21 +70,21 @@
     const wanted = chosen();
     let visible = 0, all = 0;
     for (const element of document.querySelectorAll("[data-setup]")) {
-      const depth = element.dataset.depth;
+      const context = element.dataset.context;
       const inDetails = element.closest("#figure-context");
-      const hide = !keeps(element.dataset, {...wanted, depth: undefined}, "")
-        || (depth !== undefined && !inDetails && element.closest("figure") && wanted.depth !== depth);
+      const hide = !keeps(element.dataset, {...wanted, context: undefined}, "")
+        || (context !== undefined && !inDetails && element.closest("figure") && wanted.context !== context);
       element.hidden = hide;
       if (element.matches("article")) { all += 1; visible += hide ? 0 : 1; }
     }
-    const active = filters.filter((f) => f.dataset.filter !== "depth" && f.value);
+    const active = filters.filter((f) => f.dataset.filter !== "context" && f.value);
     document.getElementById("filtered").textContent =
       active.length ? `filtered: ${visible} of ${all} cards` : "";
   }
 
   function chooseOne() {
     const wanted = chosen();
-    const passing = new Set(rowsOf("cells").filter((row) => keeps(row, {...wanted, depth: undefined}, "")).map((row) => row.setup));
+    const passing = new Set(rowsOf("cells").filter((row) => keeps(row, {...wanted, context: undefined}, "")).map((row) => row.setup));
     for (const select of ones) for (const option of select.options) option.hidden = option.disabled = !passing.has(details[option.value].setup);
     if (!one || !passing.has(one.setup)) one = details.find((each) => passing.has(each.setup)) ?? null;
     for (const select of ones) select.value = one ? String(details.indexOf(one)) : "";

@@ -23,12 +23,12 @@ class Row:
 
     Attributes:
         setup: what the filters look at; None for rows that belong to no setup and are always shown.
-        depth: cache depth, looked at by the context filter; None for rows of all depths.
+        context: cache context, looked at by the context filter; None for rows of all contexts.
     """
 
     cells: tuple[str, ...]
     setup: SetupView | None = None
-    depth: int | None = None
+    context: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

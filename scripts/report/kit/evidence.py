@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scripts.analysis.cells import Cell, Loaded, RunState, Setup, group_cells, run_state
+from scripts.analysis.cells import Cell, Loaded, RunState, group_cells, run_state
 from scripts.analysis.metrics import RunMetrics, run_metrics
 from scripts.analysis.pairs import PairVerdict, pair_verdicts
 from scripts.records import DeviceKind, RunRecord
+from scripts.records.comparable import Setup
 from scripts.report.kit.setups import SetupView, view_setups
 
 
@@ -74,5 +75,5 @@ def _verdict_order(row: PairVerdict, setups: Sequence[Setup]) -> tuple[int, str,
 
 
 def _cell_order(cell: Cell, setups: Sequence[Setup]) -> tuple[int, str, str, str]:
-    subject = cell.key.subject
+    subject = cell.key.network
     return setups.index(cell.key.setup), subject.pair, str(subject.arm), subject.shape_name

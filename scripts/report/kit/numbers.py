@@ -1,4 +1,4 @@
-"""A cell's numbers at each cache depth, as rows that charts and tables share."""
+"""A cell's numbers at each cache context, as rows that charts and tables share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class CellNumbers:
-    """One cell at one depth; None where no run measured it.
+    """One cell at one context; None where no run measured it.
 
     Attributes:
         n: usable runs that measured the decode time.
@@ -34,7 +34,7 @@ class CellNumbers:
     pair: str
     network: str
     series: str
-    depth: int
+    context: int
     n: int
     p50: Spread
     p90: Spread | None
@@ -48,13 +48,13 @@ class CellNumbers:
 
 
 def cell_numbers(evidence: Evidence) -> list[CellNumbers]:
-    """All cells at all depths, in the page's order."""
+    """All cells at all contexts, in the page's order."""
     rows: list[CellNumbers] = []
     for cell in evidence.measured:
-        for depth in cell.key.setup.protocol.depths:
-            p50 = _spread(evidence, cell, M.DECODE_P50_MS, depth)
+        for context in cell.key.setup.protocol.contexts:
+            p50 = _spread(evidence, cell, M.DECODE_P50_MS, context)
             if p50:
-                rows.append(_numbers(evidence, cell, depth, p50))
+                rows.append(_numbers(evidence, cell, context, p50))
     return rows
 
 
@@ -65,7 +65,7 @@ def chart_row(row: CellNumbers) -> DataRow:
         "pair": row.pair,
         "network": row.network,
         "series": row.series,
-        "depth": row.depth,
+        "context": row.context,
         "n": row.n,
         "row": f"{row.view.full_label} · {row.network}",
         "name": row.network,
@@ -83,23 +83,23 @@ def chart_row(row: CellNumbers) -> DataRow:
     return flat
 
 
-def _numbers(evidence: Evidence, cell: Cell, depth: int, p50: Spread) -> CellNumbers:
-    size = _spread(evidence, cell, M.BYTES_PER_TOKEN, depth)
+def _numbers(evidence: Evidence, cell: Cell, context: int, p50: Spread) -> CellNumbers:
+    size = _spread(evidence, cell, M.BYTES_PER_TOKEN, context)
     return CellNumbers(
         view=evidence.view(cell),
-        pair=cell.key.subject.pair,
+        pair=cell.key.network.pair,
         network=network_name(cell),
         series=series_of(cell),
-        depth=depth,
-        n=len(_values(evidence, cell, M.DECODE_P50_MS, depth)),
+        context=context,
+        n=len(_values(evidence, cell, M.DECODE_P50_MS, context)),
         p50=p50,
-        p90=_spread(evidence, cell, M.DECODE_P90_MS, depth),
-        p99=_spread(evidence, cell, M.DECODE_P99_MS, depth),
-        slowest=_spread(evidence, cell, M.DECODE_MAX_MS, depth),
-        tokens_per_s=_spread(evidence, cell, M.DECODE_TOKENS_PER_S, depth),
+        p90=_spread(evidence, cell, M.DECODE_P90_MS, context),
+        p99=_spread(evidence, cell, M.DECODE_P99_MS, context),
+        slowest=_spread(evidence, cell, M.DECODE_MAX_MS, context),
+        tokens_per_s=_spread(evidence, cell, M.DECODE_TOKENS_PER_S, context),
         megabytes=size.median / 1e6 if size else None,
-        achieved=_spread(evidence, cell, M.ACHIEVED_GB_PER_S, depth),
-        mbu=_spread(evidence, cell, M.MBU, depth),
+        achieved=_spread(evidence, cell, M.ACHIEVED_GB_PER_S, context),
+        mbu=_spread(evidence, cell, M.MBU, context),
         ceiling=_spread(evidence, cell, M.PROBE_GB_PER_S, None),
     )
 

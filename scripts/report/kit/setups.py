@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.pair import Arm
-from scripts.analysis.cells import Cell, Device, Setup
+from scripts.analysis.cells import Cell
 from scripts.records import DeviceKind
+from scripts.records.comparable import DeviceKey, Setup
 
 NOT_A_PHONE = {
     DeviceKind.EMULATOR: "emulator, not a phone",
@@ -42,7 +43,7 @@ class SetupView:
         return f"{self.label} [{self.warning}]" if self.warning else self.label
 
 
-def device_name(device: Device) -> str:
+def device_name(device: DeviceKey) -> str:
     """The farm's name and the model, once where they are the same."""
     return device.id if device.id == device.model else f"{device.id} ({device.model})"
 
@@ -83,12 +84,12 @@ def _short(setup: Setup, label: str) -> str:
 
 def series_of(cell: Cell) -> str:
     """`deep`, `wide`, or `sweep` for a shape that is no arm of a pair: what a mark's colour says."""
-    return str(cell.key.subject.arm) if cell.key.subject.arm in tuple(Arm) else "sweep"
+    return str(cell.key.network.arm) if cell.key.network.arm in tuple(Arm) else "sweep"
 
 
 def network_name(cell: Cell) -> str:
     """Pair and shape."""
-    return f"{cell.key.subject.pair}: {cell.key.subject.shape_name}"
+    return f"{cell.key.network.pair}: {cell.key.network.shape_name}"
 
 
 def tags(view: SetupView) -> dict[str, str]:

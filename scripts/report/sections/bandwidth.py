@@ -34,17 +34,17 @@ def bandwidth_section(cells: Sequence[CellNumbers]) -> Section:
 
 
 def floor_rows(cells: Sequence[CellNumbers]) -> list[DataRow]:
-    """The data set `floor`: two ends of the line bytes / ceiling for each setup and depth."""
+    """The data set `floor`: two ends of the line bytes / ceiling for each setup and context."""
     rows: list[DataRow] = []
     groups: dict[tuple[str, int], list[CellNumbers]] = {}
     for cell in cells:
-        groups.setdefault((cell.view.key, cell.depth), []).append(cell)
-    for (setup, depth), group in groups.items():
+        groups.setdefault((cell.view.key, cell.context), []).append(cell)
+    for (setup, context), group in groups.items():
         sizes = [cell.megabytes for cell in group if cell.megabytes]
         ceilings = [cell.ceiling.median for cell in group if cell.ceiling]
         fastest = max(ceilings)
         for size in (0.0, 1.05 * max(sizes)):
-            rows.append({"setup": setup, "depth": depth, "mb": round(size, 3), "p50": round(size / fastest, 5)})
+            rows.append({"setup": setup, "context": context, "mb": round(size, 3), "p50": round(size / fastest, 5)})
     return rows
 
 
@@ -74,7 +74,7 @@ def _row(cell: CellNumbers) -> Row:
     cells = (
         cell.view.full_label,
         cell.network,
-        str(cell.depth),
+        str(cell.context),
         number(cell.megabytes),
         _middle(cell.achieved),
         interval(cell.achieved.low, cell.achieved.high) if cell.achieved else MISSING,
@@ -82,7 +82,7 @@ def _row(cell: CellNumbers) -> Row:
         percent(cell.mbu.median if cell.mbu else None, 0),
         str(cell.n),
     )
-    return Row(cells, cell.view, cell.depth)
+    return Row(cells, cell.view, cell.context)
 
 
 def _bars_spec() -> Spec:
@@ -144,9 +144,9 @@ def _roofline(cells: Sequence[CellNumbers]) -> Figure:
             ),
             [
                 Row(
-                    (c.view.full_label, c.network, str(c.depth), number(c.megabytes), number(c.p50.median), str(c.n)),
+                    (c.view.full_label, c.network, str(c.context), number(c.megabytes), number(c.p50.median), str(c.n)),
                     c.view,
-                    c.depth,
+                    c.context,
                 )
                 for c in cells
             ],

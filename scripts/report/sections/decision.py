@@ -93,9 +93,9 @@ def _headline(decision: Decision) -> str:
     deep, wide = decision.rows[0].deep, decision.rows[0].wide
     match decision.choice:
         case Choice.DEEP:
-            return f"{decision.pair}: ship the deep shape, {deep.key.subject.shape_name}"
+            return f"{decision.pair}: ship the deep shape, {deep.key.network.shape_name}"
         case Choice.WIDE:
-            return f"{decision.pair}: ship the wide shape, {wide.key.subject.shape_name}"
+            return f"{decision.pair}: ship the wide shape, {wide.key.network.shape_name}"
         case Choice.EITHER:
             return f"{decision.pair}: no difference in speed shown"
         case Choice.BY_CONTEXT:

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import altair as alt
 
-from scripts.analysis.cells import Setup
 from scripts.analysis.price.model import Term
 from scripts.analysis.price.price import Interval, PriceFit, Unidentified
 from scripts.analysis.price.sweep import SetupPrice
+from scripts.records.comparable import Setup
 from scripts.report.kit.blocks import Block, Column, DataRow, Figure, Row, Section, Table
 from scripts.report.kit.charts import finish, named, row_names, rows_of, series_color, tooltip
 from scripts.report.kit.fit_words import fit_interval, interval_ends
@@ -97,7 +97,7 @@ def _fit_figure(fits: Fitted, views: Views) -> Figure:
             color=series_color(),
             tooltip=tooltip(
                 ("network:N", "shape"),
-                ("context:Q", "context"),
+                ("attended:Q", "context"),
                 ("measured:Q", "measured ms"),
                 ("model:Q", "predicted ms"),
                 ("error:Q", "error %"),
@@ -179,13 +179,13 @@ def _tau_row(price: SetupPrice, fit: PriceFit, views: Views) -> DataRow:
 
 
 def _fit_rows(price: SetupPrice, fit: PriceFit, views: Views) -> list[DataRow]:
-    arms = {cell.key.subject.shape_name: str(cell.key.subject.arm or "sweep") for cell in price.cells}
+    arms = {cell.key.network.shape_name: str(cell.key.network.arm or "sweep") for cell in price.cells}
     return [
         {
             **tags(views[price.setup]),
             "network": each.workload.name,
             "series": arms.get(each.workload.name, "sweep"),
-            "context": round(each.workload.context),
+            "attended": round(each.workload.context),
             "measured": round(each.measured_ns / 1e6, 4),
             "model": round(each.model_ns / 1e6, 4),
             "error": round(100 * each.error, 2),

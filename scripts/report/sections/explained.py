@@ -9,13 +9,13 @@ from models.audit import AuditRow
 from models.audit import audit as match_budgets
 from models.errors import UserError
 from models.shape import TransformerShape
-from scripts.analysis.cells import Setup
 from scripts.analysis.pairs import PairVerdict
 from scripts.analysis.price.budget import BudgetVerdict, judge_budgets
 from scripts.analysis.price.explain import Explanation, size_share
 from scripts.analysis.price.pair_explanations import explanations, measured_amounts
 from scripts.analysis.price.price import PriceFit
 from scripts.analysis.price.sweep import SetupPrice, storage_for, storage_of
+from scripts.records.comparable import Setup
 from scripts.report.kit.blocks import Block, Card, Column, Row, Table
 from scripts.report.kit.evidence import Evidence
 from scripts.report.kit.setups import SetupView

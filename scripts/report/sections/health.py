@@ -6,10 +6,11 @@ from statistics import median
 
 import altair as alt
 
-from scripts.analysis.cells import Device, RunState, device_of, run_state
+from scripts.analysis.cells import RunState, run_state
 from scripts.analysis.health import device_health
 from scripts.analysis.metrics import MetricName
 from scripts.records import Failed, Running, RunRecord, Severity, Skipped
+from scripts.records.comparable import DeviceKey, device_key
 from scripts.report.kit.blocks import Block, Column, DataRow, Figure, Row, Section, Table
 from scripts.report.kit.charts import finish, named, row_names, rows_of, series_color, tooltip
 from scripts.report.kit.evidence import Evidence
@@ -38,16 +39,20 @@ def health_section(evidence: Evidence) -> Section:
     if warnings := _warnings(evidence.records):
         blocks.append(warnings)
     return Section(
-        "health", "Device health", lead=tuple(lead), blocks=blocks, data={"temperature": temperatures, "spread": spread}
+        "health",
+        "Device health",
+        lead=tuple(lead),
+        blocks=blocks,
+        data={"temperature": temperatures, "spread": spread},
     )
 
 
 def record_device(record: RunRecord) -> str:
     """The device with its warning."""
-    return marked(device_of(record))
+    return marked(device_key(record))
 
 
-def marked(device: Device) -> str:
+def marked(device: DeviceKey) -> str:
     """A device's name with what says that it is no phone."""
     warning = NOT_A_PHONE.get(device.kind)
     return f"{device_name(device)} [{warning}]" if warning else device_name(device)
@@ -78,7 +83,7 @@ def temperature_rows(records: Sequence[RunRecord]) -> list[DataRow]:
         places[device] += 1
         rows.append(
             {
-                "device": device_name(device_of(record)),
+                "device": device_name(device_key(record)),
                 "row": device,
                 "name": device,
                 "where": "",
@@ -93,12 +98,12 @@ def temperature_rows(records: Sequence[RunRecord]) -> list[DataRow]:
 
 
 def spread_rows(evidence: Evidence) -> list[DataRow]:
-    """The data set `spread`: each run's p50 at the first depth, in percent of the cell's median."""
+    """The data set `spread`: each run's p50 at the first context, in percent of the cell's median."""
     rows: list[DataRow] = []
     for cell in evidence.measured:
-        depth = cell.key.setup.protocol.depths[0]
-        middle = cell.median(MetricName.DECODE_P50_MS, depth)
-        values = [run.get(MetricName.DECODE_P50_MS, depth) for run in evidence.metrics_of(cell)]
+        context = cell.key.setup.protocol.contexts[0]
+        middle = cell.median(MetricName.DECODE_P50_MS, context)
+        values = [run.get(MetricName.DECODE_P50_MS, context) for run in evidence.metrics_of(cell)]
         if middle is None:
             continue
         view = evidence.view(cell)

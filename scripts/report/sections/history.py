@@ -92,7 +92,7 @@ def _rows(index: int, series: Series) -> list[DataRow]:
         {
             "line": str(index),
             "network": _network(series),
-            "depth": series.at,
+            "context": series.at,
             "campaign": campaign,
             "day": time,
             "ms": round(value, 4),

@@ -159,7 +159,7 @@ def _distribution() -> Figure:
 
 def _context(cells: Sequence[CellNumbers]) -> Figure:
     x = alt.X(
-        "depth:Q",
+        "context:Q",
         title="positions in the cache before the first timed step",
         scale=alt.Scale(zero=True, nice=False, padding=14),
     )
@@ -176,7 +176,7 @@ def _context(cells: Sequence[CellNumbers]) -> Figure:
             shape=series_shape(),
             tooltip=tooltip(
                 ("network:N", "network"),
-                ("depth:Q", "context"),
+                ("context:Q", "context"),
                 ("p50:Q", "p50 ms"),
                 ("p50_low:Q", "lowest run"),
                 ("p50_high:Q", "highest run"),
@@ -192,7 +192,10 @@ def _context(cells: Sequence[CellNumbers]) -> Figure:
         table=Table(
             "Decode latency in ms against context, median over runs",
             (Column("setup"), Column("network"), *_numeric("context", "p50", "n")),
-            [Row((c.view.full_label, c.network, str(c.depth), number(c.p50.median), str(c.n)), c.view) for c in cells],
+            [
+                Row((c.view.full_label, c.network, str(c.context), number(c.p50.median), str(c.n)), c.view)
+                for c in cells
+            ],
         ),
         one_setup=True,
         one_pair=True,
@@ -212,7 +215,7 @@ def _table(cells: Sequence[CellNumbers]) -> Table:
                 (
                     c.view.full_label,
                     c.network,
-                    str(c.depth),
+                    str(c.context),
                     _bracketed(c.p50),
                     _middle(c.p90),
                     _middle(c.p99),
@@ -221,7 +224,7 @@ def _table(cells: Sequence[CellNumbers]) -> Table:
                     str(c.n),
                 ),
                 c.view,
-                c.depth,
+                c.context,
             )
             for c in cells
         ],

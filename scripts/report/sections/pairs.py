@@ -34,7 +34,7 @@ def pairs_section(evidence: Evidence, explained: Sequence[Block]) -> Section:
 
 def one_arm_reason(evidence: Evidence) -> str:
     """Why there is no verdict, in words."""
-    arms = sorted({f"{c.key.subject.pair} {c.key.subject.arm}" for c in evidence.measured if c.key.subject.arm})
+    arms = sorted({f"{c.key.network.pair} {c.key.network.arm}" for c in evidence.measured if c.key.network.arm})
     if not arms:
         return "No verdict: no usable run is of an arm of a pair."
     return f"No verdict: no setup has both arms of a pair. Arms with usable runs: {', '.join(arms)}."
@@ -108,7 +108,7 @@ def _row(evidence: Evidence, row: PairVerdict) -> DataRow:
     return {
         **tags(view),
         "pair": row.pair,
-        "depth": row.at,
+        "context": row.at,
         "row": f"{view.full_label} · {row.pair}",
         "name": row.pair,
         "ratio": round(verdict.ratio, 4),

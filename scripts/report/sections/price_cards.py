@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 
 from models.shape import describe
-from scripts.analysis.cells import Setup
 from scripts.analysis.price.card import DepthGap, price_card
 from scripts.analysis.price.price import PriceFit
 from scripts.analysis.price.recommend import Quality, Recommendation, recommend
 from scripts.analysis.price.sweep import SetupPrice, storage_of
+from scripts.records.comparable import Setup
 from scripts.report.kit.blocks import Card, Column, DataRow, Figure, Row, Table
 from scripts.report.kit.charts import finish, named, row_names, rows_of, tooltip
 from scripts.report.kit.fit_words import fit_interval, fit_percents, interval_ends, told_interval

@@ -54,7 +54,7 @@ def _setups(evidence: Evidence) -> Table:
             (
                 view.full_label,
                 setup.runtime or MISSING,
-                setup.harness,
+                str(setup.harness),
                 setup.os_build,
                 {True: "yes", False: "no", None: MISSING}[setup.plugged],
             ),
@@ -70,7 +70,7 @@ def _setups(evidence: Evidence) -> Table:
 
 
 def _artifacts(evidence: Evidence) -> Table:
-    seen = {cell.artifact.manifest_sha256 + cell.artifact.job_id: cell for cell in evidence.cells}
+    seen = {cell.artifact.manifest_sha256: cell for cell in evidence.cells}
     rows = [
         Row(
             (
@@ -82,7 +82,7 @@ def _artifacts(evidence: Evidence) -> Table:
                 megabytes(cell.artifact.model_bytes),
                 megabytes(cell.artifact.weight_bytes_read),
                 number(cell.artifact.kv_bytes_per_position / 1e3),
-                cell.artifact.job_id[:12],
+                cell.artifact.content_id[:12],
                 cell.artifact.manifest_sha256[:12],
             )
         )
@@ -123,7 +123,7 @@ def _protocols(records: Iterable[RunRecord]) -> Table:
                 str(p.backend),
                 str(p.load_mode),
                 ", ".join(map(str, p.prompt_lengths)),
-                ", ".join(map(str, p.depths)),
+                ", ".join(map(str, p.contexts)),
                 str(p.num_threads),
                 str(p.decode_steps),
                 str(p.warm_up_steps),

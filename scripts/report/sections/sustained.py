@@ -96,7 +96,7 @@ def _cell_rows(cell: Cell, view: SetupView) -> Iterator[DataRow]:
         warm = [value for phase in phases if (value := _median_celsius(phase, start, end)) is not None]
         if times:
             yield {
-                **tags(view), "pair": cell.key.subject.pair, "network": network_name(cell), "series": series_of(cell),
+                **tags(view), "pair": cell.key.network.pair, "network": network_name(cell), "series": series_of(cell),
                 "minute": round((start + end) / 2 / _NS_PER_MINUTE, 3), "ms": round(float(np.median(times)), 4),
                 "low": round(min(times), 4), "high": round(max(times), 4), "n": len(times),
                 "celsius": round(float(np.median(warm)), 1) if warm else None,

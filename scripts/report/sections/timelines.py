@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scripts.analysis.cells import Cell
-from scripts.analysis.metrics import mean_context
 from scripts.report.kit.blocks import DataRow
 from scripts.report.kit.evidence import Evidence
 from scripts.report.kit.setups import network_name, series_of, tags
@@ -23,25 +22,20 @@ Array = NDArray[np.float64]
 
 
 def timeline_rows(evidence: Evidence) -> list[DataRow]:
-    """The data set `timeline`: at most `MAX_POINTS` points for each cell and depth, in ms."""
-    return [row for cell, depth, steps in _steps(evidence) for row in _points(_tags(evidence, cell, depth), steps)]
+    """The data set `timeline`: at most `MAX_POINTS` points for each cell and context, in ms."""
+    return [row for cell, context, steps in _steps(evidence) for row in _points(_tags(evidence, cell, context), steps)]
 
 
 def quantile_rows(evidence: Evidence) -> list[DataRow]:
-    """The data set `quantiles`: `QUANTILES` of each cell and depth, in ms."""
+    """The data set `quantiles`: `QUANTILES` of each cell and context, in ms."""
     rows: list[DataRow] = []
-    for cell, depth, steps in _steps(evidence):
+    for cell, context, steps in _steps(evidence):
         of_runs = np.percentile(steps, QUANTILES, axis=1)
         middle, low, high = np.median(of_runs, axis=1), of_runs.min(axis=1), of_runs.max(axis=1)
         for index, share in enumerate(QUANTILES):
             numbers = _three(middle[index], low[index], high[index])
-            rows.append({**_tags(evidence, cell, depth), "share": share, **numbers})
+            rows.append({**_tags(evidence, cell, context), "share": share, **numbers})
     return rows
-
-
-def context_of(depth: int, cell: Cell) -> float:
-    """Positions that the average timed step attends."""
-    return mean_context(depth, cell.key.setup.protocol.decode_steps)
 
 
 def _points(common: dict[str, str | int], steps: Array) -> Iterator[DataRow]:
@@ -63,21 +57,21 @@ def _steps(evidence: Evidence) -> Iterator[tuple[Cell, int, Array]]:
     """Forward times in ms, [runs, steps], of runs that took all steps."""
     for cell in evidence.measured:
         count = cell.key.setup.protocol.decode_steps
-        for depth in cell.key.setup.protocol.depths:
-            found = [s.forward_ns for run in cell.runs for s in run.decode if s.depth == depth]
+        for context in cell.key.setup.protocol.contexts:
+            found = [s.forward_ns for run in cell.runs for s in run.decode if s.context == context]
             whole = [each for each in found if len(each) == count]
             if whole:
-                yield cell, depth, np.array(whole, float) / 1e6
+                yield cell, context, np.array(whole, float) / 1e6
 
 
-def _tags(evidence: Evidence, cell: Cell, depth: int) -> dict[str, str | int]:
+def _tags(evidence: Evidence, cell: Cell, context: int) -> dict[str, str | int]:
     view = evidence.view(cell)
     return {
         "setup": tags(view)["setup"],
-        "pair": cell.key.subject.pair,
+        "pair": cell.key.network.pair,
         "network": network_name(cell),
         "series": series_of(cell),
-        "depth": depth,
+        "context": context,
     }
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from models.errors import UserError
-from scripts.records import Core, Device, DeviceKind
+from scripts.records import Core, DeviceFacts, DeviceKind
 
 # Temperatures at which Android's status rises to light, moderate and severe.
 STATUS_CELSIUS = (41.0, 44.0, 47.0)
@@ -46,10 +46,10 @@ class Personality(BaseModel):
     thermal: ThermalCurve = ThermalCurve()
 
     @property
-    def device(self) -> Device:
+    def device(self) -> DeviceFacts:
         """As the record carries it: a fake, whatever else it says."""
         cores = tuple(Core(id=number, max_khz=khz) for number, khz in enumerate(self.core_max_khz))
-        return Device(
+        return DeviceFacts(
             kind=DeviceKind.FAKE, os="android", os_version=self.android, os_build=self.build,
             manufacturer=self.manufacturer, model=self.model, soc=self.soc, abi=self.abi, cores=cores,
             ram_bytes=self.ram_bytes,

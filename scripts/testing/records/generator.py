@@ -29,7 +29,7 @@ from scripts.records import (
     ConcernCode,
     Core,
     DecodeSamples,
-    Device,
+    DeviceFacts,
     Environment,
     Failed,
     FailureKind,
@@ -59,7 +59,7 @@ __all__ = [
     "sweep_networks", "write_results",
 ]  # fmt: skip
 
-PROTOCOL = Protocol(prompt_lengths=(64,), depths=(0, 512), decode_steps=16)
+PROTOCOL = Protocol(prompt_lengths=(64,), contexts=(0, 512), decode_steps=16)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,7 +77,7 @@ class Campaign:
     """What to generate.
 
     Attributes:
-        slower: by subject name, a factor on its times: a difference that size does not explain.
+        slower: by shape name, a factor on its times: a difference that size does not explain.
         invalid_runs: so many of each device's first runs carry an invalidating concern.
         failed_runs: so many of the runs after them failed their self-check.
     """
@@ -136,7 +136,8 @@ def facts_of(network: Network, target: TargetName, scheme: Scheme) -> ArtifactFa
     stored, options = stored_bytes(network.shape, storage), ExportOptions()
     job = f"{network.pair}-{network.name}-{target}-{scheme}"
     return ArtifactFacts(
-        job_id=job, manifest_sha256="0" * 64, pair=network.pair, arm=network.arm, shape_name=network.name,
+        job_id=job, content_id=job, manifest_sha256="0" * 64, pair=network.pair, arm=network.arm,
+        shape_name=network.name,
         shape=network.shape, target=target, scheme=scheme, max_context=options.max_context,
         prefill_chunk=options.prefill_chunk, model_bytes=stored.total + 100_000,
         bytes_by_role=RoleBytes(
@@ -178,7 +179,7 @@ def _record(run: _Run, random: np.random.Generator) -> RunRecord:
         schema=RECORD_SCHEMA, request=_request(run), outcome=Completed(),
         harness=HarnessInfo(name="generated", version="0", build=campaign.harness_build, debug=False),
         device=_device(device), artifact=run.artifact, started_utc=_time(run), duration_ns=10_000_000_000,
-        gate_wait_ns=0, environment_before=_environment(run, 30.0), environment_after=_environment(run, 33.0),
+        start_wait_ns=0, environment_before=_environment(run, 30.0), environment_after=_environment(run, 33.0),
         bandwidth=_bandwidth(run, random), load=Load(load_ns=20_000_000, first_forward_ns=4_000_000),
         observed=ObservedRuntime(
             name=str(run.artifact.target), version="generated", num_threads=campaign.protocol.num_threads,
@@ -189,7 +190,7 @@ def _record(run: _Run, random: np.random.Generator) -> RunRecord:
             first_mismatch=None,
         ),
         prefill=tuple(_prefill(run, length, speed, random) for length in campaign.protocol.prompt_lengths),
-        decode=tuple(_decode(run, depth, speed, random) for depth in campaign.protocol.depths),
+        decode=tuple(_decode(run, context, speed, random) for context in campaign.protocol.contexts),
         sustained=_sustained(run, speed, random), memory=_memory(run.artifact), concerns=(), evidence=None,
     )  # fmt: skip
     return _spoiled(completed, run)
@@ -216,13 +217,18 @@ def _request(run: _Run) -> RunRequest:
     )  # fmt: skip
     run_id = f"{run.device.device_id}.{artifact.pair}.{artifact.shape_name}.{runtime}.r{run.repetition}.a0"
     return RunRequest(
-        schema=REQUEST_SCHEMA, run_id=run_id, job_id=artifact.job_id, protocol=campaign.protocol, plan=plan
+        schema=REQUEST_SCHEMA,
+        run_id=run_id,
+        session=campaign.name,
+        content_id=artifact.content_id,
+        protocol=campaign.protocol,
+        plan=plan,
     )
 
 
-def _device(device: GeneratedDevice) -> Device:
+def _device(device: GeneratedDevice) -> DeviceFacts:
     cores = tuple(Core(id=index, max_khz=2_000_000) for index in range(8))
-    return Device(
+    return DeviceFacts(
         kind=device.kind, os="android", os_version="16", os_build=device.os_build, manufacturer="generated",
         model=device.model, soc="generated", abi="arm64-v8a", cores=cores, ram_bytes=8 << 30,
     )  # fmt: skip
@@ -260,24 +266,24 @@ def _prefill(run: _Run, length: int, speed: float, random: np.random.Generator) 
     return PrefillSamples(prompt_length=length, prefill_ns=_whole(times))
 
 
-def _decode(run: _Run, depth: int, speed: float, random: np.random.Generator) -> DecodeSamples:
+def _decode(run: _Run, context: int, speed: float, random: np.random.Generator) -> DecodeSamples:
     steps = run.campaign.protocol.decode_steps
-    exact = run.device.token_ns(run.artifact, depth + 1.0 + np.arange(steps)) * speed
+    exact = run.device.token_ns(run.artifact, context + 1.0 + np.arange(steps)) * speed
     forward = exact * np.exp(random.normal(0, run.device.step_noise, steps))
-    return DecodeSamples(depth=depth, forward_ns=_whole(forward), step_ns=_whole(forward + 20_000))
+    return DecodeSamples(context=context, forward_ns=_whole(forward), step_ns=_whole(forward + 20_000))
 
 
 def _sustained(run: _Run, speed: float, random: np.random.Generator) -> SustainedSamples | None:
-    seconds, depth = run.campaign.protocol.sustained_s, run.campaign.protocol.depths[-1]
+    seconds, context = run.campaign.protocol.sustained_s, run.campaign.protocol.contexts[-1]
     if seconds is None:
         return None
-    one = float(run.device.token_ns(run.artifact, np.array([depth + 1.0]))[0]) * speed
+    one = float(run.device.token_ns(run.artifact, np.array([context + 1.0]))[0]) * speed
     steps = min(200, max(3, int(seconds * 1e9 / one)))
     slow = np.linspace(1, 1 + run.device.throttle, steps)
     forward = _whole(one * slow * np.exp(random.normal(0, run.device.step_noise, steps)))
     start = _whole(np.linspace(0, seconds * 1e9, steps, endpoint=False))
     thermal = tuple((int(at), 0, 30.0 + 10 * at / (seconds * 1e9)) for at in range(0, seconds * 10**9, 10**10))
-    return SustainedSamples(depth=depth, start_ns=start, forward_ns=forward, thermal=thermal)
+    return SustainedSamples(context=context, start_ns=start, forward_ns=forward, thermal=thermal)
 
 
 def _memory(artifact: ArtifactFacts) -> tuple[MemoryPoint, ...]:

@@ -7,7 +7,7 @@ import pytest
 
 from export.manifest import Manifest, read_manifest
 from scripts.farm.campaign import Campaign
-from scripts.farm.plan import Subject, find_subjects
+from scripts.farm.plan import ArtifactFolder, planned_artifacts
 from scripts.records import RunRecord, read_record
 from tests.scripts.farm.doubles import SMALL
 
@@ -38,9 +38,9 @@ def campaign(tiny_artifacts: Path) -> Campaign:
 
 
 @pytest.fixture
-def subjects(campaign: Campaign) -> list[Subject]:
+def artifacts(campaign: Campaign) -> list[ArtifactFolder]:
     """Of `campaign`."""
-    return find_subjects(campaign)
+    return planned_artifacts(campaign)
 
 
 @pytest.fixture(scope="session")

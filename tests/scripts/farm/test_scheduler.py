@@ -14,7 +14,7 @@ from scripts.farm.campaign import Campaign
 from scripts.farm.device import DeviceError, DeviceState, Progress
 from scripts.farm.device_queue import Pace
 from scripts.farm.events import DeviceEvent, Event, Phase
-from scripts.farm.plan import Subject, plan_device
+from scripts.farm.plan import ArtifactFolder, plan_device
 from scripts.farm.scheduler import Summary, run_campaign
 from scripts.farm.store.state import DevicesState
 from scripts.farm.store.store import Store
@@ -24,14 +24,16 @@ from tests.scripts.farm.doubles import ScriptedPhone, identity
 QUICK = Pace(retry_s=0.0, renew_s=60.0)
 
 
-def go(root: Path, campaign: Campaign, subjects: list[Subject], *phones: ScriptedPhone) -> tuple[Summary, list[Event]]:
+def go(
+    root: Path, campaign: Campaign, artifacts: list[ArtifactFolder], *phones: ScriptedPhone
+) -> tuple[Summary, list[Event]]:
     events: list[Event] = []
 
     async def work() -> Summary:
         state = DevicesState(root)
-        queues = [(phone, plan_device(campaign, subjects, phone.identity)) for phone in phones]
+        queues = [(phone, plan_device(campaign, artifacts, phone.identity)) for phone in phones]
         with contextlib.closing(state), Store(root) as store:
-            return await run_campaign(campaign, queues, store, state, events.append, QUICK)
+            return await run_campaign(campaign, queues, store, state, events.append, "session-1", QUICK)
 
     return asyncio.run(work()), events
 
@@ -49,9 +51,9 @@ def records(root: Path) -> list[str]:
     return sorted(path.name for path in (root / "test").iterdir())
 
 
-def test_two_phones_fill_their_queues_once(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
+def test_two_phones_fill_their_queues_once(tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]) -> None:
     phones = [ScriptedPhone(identity(name)) for name in ("p1", "p2")]
-    summary, _ = go(tmp_path, campaign, subjects, *phones)
+    summary, _ = go(tmp_path, campaign, artifacts, *phones)
     assert summary.is_complete
     assert summary.planned == 14
     assert len(records(tmp_path)) == 14
@@ -61,12 +63,12 @@ def test_two_phones_fill_their_queues_once(tmp_path: Path, campaign: Campaign, s
         orders = [run.plan.order for run in phone.runs if run.plan]
         assert orders == list(range(7))
     again = ScriptedPhone(identity("p1"))
-    assert go(tmp_path, campaign, subjects, again)[0].is_complete
+    assert go(tmp_path, campaign, artifacts, again)[0].is_complete
     assert again.calls == []
 
 
 def test_device_failures_are_tried_again_on_the_same_slot(
-    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+    tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]
 ) -> None:
     def script(request: RunRequest) -> None:
         assert request.plan is not None
@@ -74,7 +76,7 @@ def test_device_failures_are_tried_again_on_the_same_slot(
             raise DeviceError("went offline", hint="look at the cable")
 
     phone = ScriptedPhone(identity(), script)
-    summary, events = go(tmp_path, campaign, subjects, phone)
+    summary, events = go(tmp_path, campaign, artifacts, phone)
     assert summary.is_complete
     attempts = [run.plan.attempt for run in phone.runs if run.plan and run.plan.order == 2]
     assert attempts == [0, 1, 2]
@@ -87,38 +89,38 @@ def test_device_failures_are_tried_again_on_the_same_slot(
 
 
 def test_other_failures_are_recorded_and_never_tried_again(
-    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+    tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]
 ) -> None:
     for kind in (FailureKind.PARITY, FailureKind.OUT_OF_MEMORY, FailureKind.HUNG, FailureKind.CRASHED):
         root = tmp_path / kind
         phone = ScriptedPhone(identity(), failing(kind, repetition_1))
-        summary, _ = go(root, campaign, subjects, phone)
+        summary, _ = go(root, campaign, artifacts, phone)
         assert (summary.completed, summary.failed) == (5, 2)
         assert len(phone.runs) == 7
         again = ScriptedPhone(identity())
-        go(root, campaign, subjects, again)
+        go(root, campaign, artifacts, again)
         assert again.runs == []
 
 
 def test_three_device_failures_in_a_row_mean_quarantine(
-    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+    tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]
 ) -> None:
     def script(request: RunRequest) -> None:
         if request.plan and request.plan.order >= 1:
             raise DeviceError("no space", FailureKind.STORAGE)
 
     phone, healthy = ScriptedPhone(identity("bad"), script), ScriptedPhone(identity("good"))
-    summary, _ = go(tmp_path, campaign, subjects, phone, healthy)
+    summary, _ = go(tmp_path, campaign, artifacts, phone, healthy)
     assert len(phone.runs) == 4
     assert "quarantine" in summary.stopped["bad"]
     assert len(healthy.runs) == 7
     again = ScriptedPhone(identity("bad"))
-    summary, _ = go(tmp_path, campaign, subjects, again)
+    summary, _ = go(tmp_path, campaign, artifacts, again)
     assert again.calls == []
     assert "no space" in summary.stopped["bad"]
     with contextlib.closing(DevicesState(tmp_path)) as state:
         state.end_quarantine("bad")
-    assert go(tmp_path, campaign, subjects, again)[0].is_complete
+    assert go(tmp_path, campaign, artifacts, again)[0].is_complete
     assert again.runs[0].run_id.endswith(".a3")
 
 
@@ -131,14 +133,19 @@ def test_three_device_failures_in_a_row_mean_quarantine(
     ],
 )
 def test_whatever_happens_to_one_phone_the_others_go_on(
-    error: Exception, kind: FailureKind, attempts: int, tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+    error: Exception,
+    kind: FailureKind,
+    attempts: int,
+    tmp_path: Path,
+    campaign: Campaign,
+    artifacts: list[ArtifactFolder],
 ) -> None:
     def script(request: RunRequest) -> None:
         if request.plan and request.plan.order == 1:
             raise error
 
     bad, good = ScriptedPhone(identity("bad"), script), ScriptedPhone(identity("good"))
-    summary, _ = go(tmp_path, campaign, subjects, bad, good)
+    summary, _ = go(tmp_path, campaign, artifacts, bad, good)
     assert len(good.runs) == 7
     told = [run.run_id for run in bad.runs if run.plan and run.plan.order == 1]
     assert len(told) == attempts
@@ -150,14 +157,14 @@ def test_whatever_happens_to_one_phone_the_others_go_on(
 
 
 def test_a_restore_that_breaks_ends_nothing_but_itself(
-    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+    tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]
 ) -> None:
     class Stubborn(ScriptedPhone):
         async def restore(self, prior: Mapping[str, str]) -> None:
             raise OSError("no route to host")
 
     bad, good = Stubborn(identity("bad")), ScriptedPhone(identity("good"))
-    summary, _ = go(tmp_path, campaign, subjects, bad, good)
+    summary, _ = go(tmp_path, campaign, artifacts, bad, good)
     assert summary.is_complete
     assert "no route to host" in summary.stopped["bad"]
     with contextlib.closing(DevicesState(tmp_path)) as state:
@@ -166,7 +173,7 @@ def test_a_restore_that_breaks_ends_nothing_but_itself(
 
 
 def test_an_answer_to_another_request_takes_no_place(
-    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+    tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]
 ) -> None:
     class Forger(ScriptedPhone):
         async def run(
@@ -179,7 +186,7 @@ def test_an_answer_to_another_request_takes_no_place(
             return record.model_copy(update={"request": other})
 
     forger = Forger(identity())
-    summary, _ = go(tmp_path, campaign, subjects, forger)
+    summary, _ = go(tmp_path, campaign, artifacts, forger)
     assert summary.is_complete
     assert "cell.r5.a0" not in records(tmp_path)
     outcome = read_finished_record(tmp_path / "test" / forger.runs[1].run_id).outcome
@@ -187,9 +194,9 @@ def test_an_answer_to_another_request_takes_no_place(
     assert "cell.r5.a0" in outcome.message
 
 
-def test_a_damaged_folder_costs_one_run(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
+def test_a_damaged_folder_costs_one_run(tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]) -> None:
     first = ScriptedPhone(identity())
-    go(tmp_path, campaign, subjects, first)
+    go(tmp_path, campaign, artifacts, first)
     for damaged in (first.runs[2], first.runs[5]):
         (tmp_path / "test" / damaged.run_id / "record.json").write_text("{")
     for name in tmp_path.glob("index.sqlite*"):
@@ -197,23 +204,23 @@ def test_a_damaged_folder_costs_one_run(tmp_path: Path, campaign: Campaign, subj
     with Store(tmp_path) as store:
         assert len(store.catch_up("test")) == 2
     again = ScriptedPhone(identity())
-    assert go(tmp_path, campaign, subjects, again)[0].is_complete
+    assert go(tmp_path, campaign, artifacts, again)[0].is_complete
     assert [run.run_id for run in again.runs] == [
         first.runs[number].run_id.removesuffix("0") + "1" for number in (2, 5)
     ]  # fmt: skip
 
 
 def test_what_was_skipped_is_run_when_the_phone_is_cool(
-    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+    tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]
 ) -> None:
     class Heating(ScriptedPhone):
         async def state(self) -> DeviceState:
             return DeviceState(battery_celsius=30.0 if len(self.runs) < 3 else 45.0)
 
     hot = Heating(identity())
-    assert go(tmp_path, campaign, subjects, hot)[0].skipped == 4
+    assert go(tmp_path, campaign, artifacts, hot)[0].skipped == 4
     cool = ScriptedPhone(identity())
-    summary, _ = go(tmp_path, campaign, subjects, cool)
+    summary, _ = go(tmp_path, campaign, artifacts, cool)
     assert summary.is_complete
     assert summary.skipped == 0
     assert len(cool.runs) == 4
@@ -221,21 +228,23 @@ def test_what_was_skipped_is_run_when_the_phone_is_cool(
 
 
 def test_nothing_runs_after_a_failed_canary_until_it_is_well(
-    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+    tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]
 ) -> None:
     phone = ScriptedPhone(identity(), failing(FailureKind.RUNTIME, lambda request: True))
-    summary, _ = go(tmp_path, campaign, subjects, phone)
+    summary, _ = go(tmp_path, campaign, artifacts, phone)
     assert len(phone.runs) == 1
     assert "canary" in summary.stopped["p1"]
     well = ScriptedPhone(identity())
-    summary, _ = go(tmp_path, campaign, subjects, well)
+    summary, _ = go(tmp_path, campaign, artifacts, well)
     assert summary.is_complete
     assert [run.run_id.endswith(".a1") for run in well.runs[:2]] == [True, False]
 
 
-def test_a_hot_phone_is_skipped_and_recorded(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
+def test_a_hot_phone_is_skipped_and_recorded(
+    tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]
+) -> None:
     phone = ScriptedPhone(identity(), now=DeviceState(battery_celsius=41.5))
-    summary, events = go(tmp_path, campaign, subjects, phone)
+    summary, events = go(tmp_path, campaign, artifacts, phone)
     assert phone.runs == []
     assert summary.skipped == 1
     (name,) = records(tmp_path)
@@ -247,36 +256,36 @@ def test_a_hot_phone_is_skipped_and_recorded(tmp_path: Path, campaign: Campaign,
     assert cooling[0].celsius == 41.5
 
 
-def test_overridden_sensors_are_refused(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
+def test_overridden_sensors_are_refused(tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]) -> None:
     phone = ScriptedPhone(identity(), now=DeviceState(overridden=("thermal status",)))
-    summary, _ = go(tmp_path, campaign, subjects, phone)
+    summary, _ = go(tmp_path, campaign, artifacts, phone)
     assert phone.runs == []
     assert "thermal status overridden" in summary.stopped["p1"]
 
 
 def test_what_a_dead_farm_changed_is_restored_first(
-    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+    tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]
 ) -> None:
     state = DevicesState(tmp_path)
     state.remember("p1", "airplane", "0")
     state.close()
     phone = ScriptedPhone(identity())
-    go(tmp_path, campaign, subjects, phone)
+    go(tmp_path, campaign, artifacts, phone)
     assert phone.calls[:3] == ["restore {'airplane': '0'}", "prepare", "install"]
 
 
-def test_a_leased_phone_is_left_alone(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
+def test_a_leased_phone_is_left_alone(tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]) -> None:
     other = DevicesState(tmp_path)
     assert other.lease("p1") is None
     phone = ScriptedPhone(identity())
-    summary, _ = go(tmp_path, campaign, subjects, phone)
+    summary, _ = go(tmp_path, campaign, artifacts, phone)
     assert phone.calls == []
     assert "in use by another farm: process" in summary.stopped["p1"]
     assert not summary.is_complete
 
 
 def test_farms_with_other_results_folders_leave_it_alone_too(
-    tmp_path: Path, campaign: Campaign, subjects: list[Subject]
+    tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]
 ) -> None:
     script = (
         "import sys; from scripts.farm.store.lock import MachineLock\n"
@@ -286,29 +295,31 @@ def test_farms_with_other_results_folders_leave_it_alone_too(
     assert holder.stdout
     assert holder.stdout.readline() == b"taken\n"
     phone = ScriptedPhone(identity())
-    summary, _ = go(tmp_path, campaign, subjects, phone)
+    summary, _ = go(tmp_path, campaign, artifacts, phone)
     assert phone.calls == []
     assert summary.stopped["p1"] == f"in use by another farm: process {holder.pid}, records in /elsewhere"
     holder.kill()
     holder.communicate()
-    assert go(tmp_path, campaign, subjects, phone)[0].is_complete
+    assert go(tmp_path, campaign, artifacts, phone)[0].is_complete
 
 
-def test_no_run_begins_after_the_budget(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
+def test_no_run_begins_after_the_budget(tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]) -> None:
     phone = ScriptedPhone(identity())
-    summary, _ = go(tmp_path, campaign.model_copy(update={"budget_minutes": 1e-9}), subjects, phone)
+    summary, _ = go(tmp_path, campaign.model_copy(update={"budget_minutes": 1e-9}), artifacts, phone)
     assert phone.runs == []
     assert "budget_minutes" in summary.stopped["p1"]
 
 
-def test_cancelling_restores_and_releases(tmp_path: Path, campaign: Campaign, subjects: list[Subject]) -> None:
+def test_cancelling_restores_and_releases(tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]) -> None:
     phone = ScriptedPhone(identity())
 
     async def work() -> None:
         state = DevicesState(tmp_path)
         with contextlib.closing(state), Store(tmp_path) as store:
-            queues = [(phone, plan_device(campaign, subjects, phone.identity))]
-            task = asyncio.create_task(run_campaign(campaign, queues, store, state, lambda event: None, QUICK))
+            queues = [(phone, plan_device(campaign, artifacts, phone.identity))]
+            task = asyncio.create_task(
+                run_campaign(campaign, queues, store, state, lambda event: None, "session-1", QUICK)
+            )
             while len(phone.runs) < 3:
                 await asyncio.sleep(0)
             task.cancel()
@@ -322,6 +333,6 @@ def test_cancelling_restores_and_releases(tmp_path: Path, campaign: Campaign, su
     assert other.lease("p1") is None
     other.release("p1")
     rest = ScriptedPhone(identity())
-    assert go(tmp_path, campaign, subjects, rest)[0].is_complete
+    assert go(tmp_path, campaign, artifacts, rest)[0].is_complete
     finished = {path.name for path in (tmp_path / "test").iterdir()}
     assert len(finished) == 7

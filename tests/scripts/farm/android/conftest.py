@@ -14,7 +14,7 @@ import pytest
 from scripts.farm.android.device import AdbDevice, AdbDiscovery
 from scripts.farm.android.server import HOME_VARIABLE, PORT_VARIABLE, AdbServer, own_server
 from scripts.farm.device import DiscoveryOptions
-from scripts.records import GateLimits, Protocol, RunRequest
+from scripts.records import Protocol, RunRequest, StartLimits
 from scripts.testing.android.fake_phone import STORAGE_BYTES, FakePhone
 from scripts.testing.android.faults import parse_faults
 from scripts.testing.android.phone_instrument import Harness, java_harness
@@ -25,7 +25,7 @@ SMALL = Protocol.model_validate(
     {"num_threads": 1, "prompt_lengths": [8], "prefill_repetitions": 1, "depths": [0], "decode_steps": 4,
      "warm_up_steps": 1, "probe": {"buffer_bytes": 1 << 20, "passes": 3}}
 )  # fmt: skip
-NO_WAIT = GateLimits(wait_s=0)
+NO_WAIT = StartLimits(wait_s=0)
 T = TypeVar("T")
 MakePhone = Callable[..., FakePhone]
 Connected = Callable[..., AdbDevice]

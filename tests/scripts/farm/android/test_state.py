@@ -11,8 +11,8 @@ from scripts.farm.android.link import AdbLink
 from scripts.farm.android.server import AdbOutput, AdbServer
 from scripts.farm.android.state import parse_state
 from scripts.farm.device import DeviceError, DiscoveryOptions, Remember
-from scripts.farm.gate import await_gate
-from scripts.records import GateLimits
+from scripts.farm.start_limits import await_start
+from scripts.records import StartLimits
 from scripts.testing.android.fake_phone import ANDROID_S, OFFLINE_S
 from tests.scripts.farm.android.conftest import Connected, MakePhone, wait_for
 
@@ -148,7 +148,7 @@ def test_a_faked_sensor_is_refused(make_phone: MakePhone, connected: Connected, 
 
     async def gate() -> None:
         await AdbLink(device._link.server, phone.address).must(command)  # pyright: ignore[reportPrivateUsage]
-        await await_gate(device, GateLimits(), lambda state, shut: None)
+        await await_start(device, StartLimits(), lambda state, shut: None)
 
     with pytest.raises(DeviceError, match=f"{told} overridden"):
         asyncio.run(gate())

@@ -29,7 +29,7 @@ class PeerRecord(BaseModel):
     effort: Effort
 
 
-class Subject(BaseModel):
+class Contender(BaseModel):
     """One thing to measure.
 
     Attributes:
@@ -63,8 +63,8 @@ class Subject(BaseModel):
         return weight_bytes_read(self.shape, storage) + context * kv_bytes_per_position(self.shape, storage)
 
 
-def open_artifact(folder: Path) -> Subject:
-    """An artifact of ours as a subject named after its last two folders, such as `deep-30x576/onnx-int4`.
+def open_artifact(folder: Path) -> Contender:
+    """An artifact of ours as a contender named after its last two folders, such as `deep-30x576/onnx-int4`.
 
     Raises:
         UserError: no artifact, not a decoder, or nothing here executes it.
@@ -75,10 +75,10 @@ def open_artifact(folder: Path) -> Subject:
     if manifest.target is TargetName.COREML:
         raise UserError(f"{folder}: Core ML artifacts do not run here; choose from executorch, onnx")
     name = "/".join(folder.resolve().parts[-2:])
-    return Subject(name=name, path=folder.resolve(), runtime=manifest.target, spec=manifest.spec)
+    return Contender(name=name, path=folder.resolve(), runtime=manifest.target, spec=manifest.spec)
 
 
-def open_peer(text: str) -> Subject:
+def open_peer(text: str) -> Contender:
     """`NAME=DIR`, DIR as `python -m scripts.bench peers` leaves it.
 
     Raises:
@@ -91,7 +91,7 @@ def open_peer(text: str) -> Subject:
     # A peer's files take prompts of any length up to the cache's.
     options = ExportOptions(max_context=record.max_context, prefill_chunk=record.max_context)
     spec = ExportSpec(shape=record.shape, scheme=Scheme.INT4, options=options)
-    return Subject(name=name, path=Path(path).resolve(), runtime=record.runtime, spec=spec)
+    return Contender(name=name, path=Path(path).resolve(), runtime=record.runtime, spec=spec)
 
 
 def read_record(folder: Path) -> PeerRecord:

@@ -1,19 +1,19 @@
-"""The gate before a run, as the farm sees the device; the harness has the same limits and looks again."""
+"""The limits before a run, as the farm sees the device; the harness has the same ones and looks again."""
 
 import asyncio
 import time
 from collections.abc import Callable
 
 from scripts.farm.device import Device, DeviceError, DeviceState
-from scripts.records import FailureKind, GateLimits, Skipped
+from scripts.records import FailureKind, Skipped, StartLimits
 
-GATE_PERIOD_S = 5.0
+PERIOD_S = 5.0
 
 
 OnState = Callable[[DeviceState, str | None], None]
 
 
-async def await_gate(device: Device, limits: GateLimits, on_state: OnState) -> Skipped | None:
+async def await_start(device: Device, limits: StartLimits, on_state: OnState) -> Skipped | None:
     """Wait until the device is within the limits. `on_state` is told every reading and the limit that it breaks.
 
     Returns:
@@ -29,17 +29,17 @@ async def await_gate(device: Device, limits: GateLimits, on_state: OnState) -> S
             names = " and ".join(state.overridden)
             hint = "adb shell cmd thermalservice reset; adb shell dumpsys battery reset"
             raise DeviceError(f"{names} overridden: the device does not tell the truth", FailureKind.DEVICE, hint)
-        shut = shut_gate(state, limits)
-        on_state(state, shut)
-        if shut is None:
+        broken = broken_limit(state, limits)
+        on_state(state, broken)
+        if broken is None:
             return None
         left = deadline - time.monotonic()
         if left <= 0:
-            return Skipped(message=f"{shut} after {limits.wait_s} s")
-        await asyncio.sleep(min(GATE_PERIOD_S, left))
+            return Skipped(message=f"{broken} after {limits.wait_s} s")
+        await asyncio.sleep(min(PERIOD_S, left))
 
 
-def shut_gate(state: DeviceState, limits: GateLimits) -> str | None:
+def broken_limit(state: DeviceState, limits: StartLimits) -> str | None:
     """The first limit that does not hold, in words. What the device does not tell passes."""
     celsius, hottest = state.battery_celsius, limits.max_battery_celsius
     status, worst = state.thermal_status, limits.max_thermal_status
