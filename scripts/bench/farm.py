@@ -109,7 +109,7 @@ def scheduler(
     runs: Annotated[int, typer.Option("--runs", min=2, help="Runs on each device, canary apart.")] = 20,
     run_s: Annotated[float, typer.Option("--run-s", help="Seconds of a run.")] = 0.5,
 ) -> None:
-    """The same with devices that only wait: planning, gates, leases, events and the store, without adb."""
+    """The same with devices that only wait: planning, start limits, leases, events and the store, without adb."""
     print(this_machine().summary())
     campaign = Campaign.model_validate(
         {"name": "scheduler", "artifacts_folder": artifacts, "pairs": ["tiny"], "targets": ["onnx"],

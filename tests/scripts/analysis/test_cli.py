@@ -109,7 +109,7 @@ def test_a_slower_candidate_is_a_regression_and_a_faster_one_is_not(tmp_path):
     base = results(tmp_path / "base")
     result = call("compare", base, slow)
     assert result.exit_code == 1
-    assert result.output.count("slower") == 2  # both depths of the deep arm
+    assert result.output.count("slower") == 2  # both contexts of the deep arm
     assert call("compare", slow, base).exit_code == 0
 
 
@@ -119,7 +119,7 @@ def test_a_slower_candidate_is_a_regression_and_a_faster_one_is_not(tmp_path):
         ({"device": GeneratedDevice(os_build="generated/2")}, "OS build: generated/1 against generated/2"),
         ({"harness_build": "another"}, "harness:"),
         (
-            {"protocol": Protocol(num_threads=2, prompt_lengths=(64,), depths=(0, 512), decode_steps=16)},
+            {"protocol": Protocol(num_threads=2, prompt_lengths=(64,), contexts=(0, 512), decode_steps=16)},
             "num_threads: 4 against 2",
         ),
     ],
@@ -178,7 +178,7 @@ def test_one_zero_leaves_the_other_rows_of_a_table(tmp_path):
         assert result.exit_code == 0
     words = json.loads(call("verdicts", tmp_path, "--metric", "step_overhead_ms", "--json").stdout)["verdicts"]
     undecided = [each["verdict"]["reason"] for each in words if each["verdict"]["word"] == "undecided"]
-    # both depths of one pair, the other pair keeps its verdicts
+    # both contexts of one pair, the other pair keeps its verdicts
     assert undecided == ["1 of 12 runs have a value that is not above 0, and so no ratio"] * 2
     assert len(words) == 4
 

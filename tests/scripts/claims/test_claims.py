@@ -16,7 +16,7 @@ from scripts.records import DeviceKind, Protocol
 from scripts.testing.records.generator import Campaign, GeneratedDevice, generate_records, pair_networks
 
 RUNS = 10
-PROTOCOL = Protocol(prompt_lengths=(64,), depths=(0,), decode_steps=8)
+PROTOCOL = Protocol(prompt_lengths=(64,), contexts=(0,), decode_steps=8)
 
 
 def article(*times: tuple[str, float, float], threads: int = 1, batch: int = 1) -> SeedArticle:

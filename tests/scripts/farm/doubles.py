@@ -21,7 +21,7 @@ from scripts.records import (
 )
 
 SMALL = {
-    "num_threads": 1, "prompt_lengths": [8], "prefill_repetitions": 1, "depths": [0, 16], "decode_steps": 4,
+    "num_threads": 1, "prompt_lengths": [8], "prefill_repetitions": 1, "contexts": [0, 16], "decode_steps": 4,
     "warm_up_steps": 1, "probe": {"buffer_bytes": 1 << 20, "passes": 3},
 }  # fmt: skip
 FACTS = Device(

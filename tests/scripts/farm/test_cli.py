@@ -16,7 +16,7 @@ HOT = "battery at 46.0 C, above max_battery_celsius 37.0 after 300 s"
 
 
 class HotPhone(ScriptedPhone):
-    """Its harness waits for the gates and gives up."""
+    """Its harness waits for the start limits and gives up."""
 
     async def run(self, *arguments: object) -> RunRecord:
         record = await super().run(*arguments)  # pyright: ignore[reportArgumentType]

@@ -33,7 +33,7 @@ run_timeout_s = {timeout_s}
 num_threads = 1
 prompt_lengths = [8]
 prefill_repetitions = 1
-depths = [0]
+contexts = [0]
 decode_steps = 4
 warm_up_steps = 1
 sustained_s = {sustained_s}
@@ -95,7 +95,7 @@ def test_a_campaign_runs_once_and_answers(tiny_artifacts: Path, tmp_path: Path) 
     assert json.loads(again.stdout)["completed"] == 5
     assert {record.run_id: record.started_utc for record in stored(results)} == times
     told = json.loads(farm("results", name_of(tmp_path), "--results", results, "--json").stdout)["verdicts"]
-    assert [(row["depth"], row["deep_is"], row["runs"]) for row in told] == [(0, "not enough runs", "2+2")]
+    assert [(row["context"], row["deep_is"], row["runs"]) for row in told] == [(0, "not enough runs", "2+2")]
     cells = json.loads(farm("status", name_of(tmp_path), "--results", results, "--json").stdout)["cells"]
     assert sum(cell["completed"] for cell in cells) == 5
     before = (results / "index.sqlite").stat()
@@ -201,7 +201,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny_artifacts: Path, tmp_path: P
     nowhere = tmp_path / "nowhere.toml"
     nowhere.write_text(campaign.read_text().replace("kind:host", "soc:none"))
     far = tmp_path / "far.toml"
-    far.write_text(campaign.read_text().replace("depths = [0]", "depths = [0, 9999]"))
+    far.write_text(campaign.read_text().replace("contexts = [0]", "contexts = [0, 9999]"))
     empty = tmp_path / "empty"
     empty.mkdir()
     for arguments, expected in (

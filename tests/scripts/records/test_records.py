@@ -73,7 +73,10 @@ def test_synthetic_tokens_are_splitmix64() -> None:
     ("change", "message"),
     [
         ({"run_id": "../up"}, "run_id: String should match"),
-        ({"protocol": {"depths": [512, 0]}}, "protocol.depths: Value error, must be one or more numbers in ascending"),
+        (
+            {"protocol": {"contexts": [512, 0]}},
+            "protocol.contexts: Value error, must be one or more numbers in ascending",
+        ),
         ({"protocol": {"num_threads": 0}}, "protocol.num_threads: Input should be greater than or equal to 1"),
         ({"schema": "deepnarrow/run-request/2"}, "schema: Input should be 'deepnarrow/run-request/1'"),
         ({"colour": "red"}, "colour: Extra inputs are not permitted"),

@@ -95,7 +95,7 @@ def test_filters_hide_rows_cards_and_marks_and_work_from_the_keyboard(browser: B
 def test_the_context_filter_changes_what_is_drawn(browser: Browser, full_page: Path):
     page = open_page(browser, full_page).page
     before = page.locator("#chart-latency").inner_html()
-    page.locator("[data-filter=depth]").select_option("0")
+    page.locator("[data-filter=context]").select_option("0")
     drawn(page, 2)
     assert page.locator("#chart-latency").inner_html() != before
 

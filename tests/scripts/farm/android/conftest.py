@@ -22,7 +22,7 @@ from scripts.testing.android.phone_instrument import Harness, java_harness
 ANDROID_APP = Path(__file__).parents[4] / "android_app"
 JAR = ANDROID_APP / "core" / "target" / "deepnarrow-harness.jar"
 SMALL = Protocol.model_validate(
-    {"num_threads": 1, "prompt_lengths": [8], "prefill_repetitions": 1, "depths": [0], "decode_steps": 4,
+    {"num_threads": 1, "prompt_lengths": [8], "prefill_repetitions": 1, "contexts": [0], "decode_steps": 4,
      "warm_up_steps": 1, "probe": {"buffer_bytes": 1 << 20, "passes": 3}}
 )  # fmt: skip
 NO_WAIT = StartLimits(wait_s=0)
@@ -39,7 +39,7 @@ def wait_for(work: Coroutine[None, None, T]) -> T:
 def request(run_id: str = "r1", **changes: object) -> RunRequest:
     """A run of a second or two."""
     protocol = SMALL.model_copy(update=changes)
-    return RunRequest.model_validate({"run_id": run_id, "protocol": protocol, "gates": NO_WAIT})
+    return RunRequest.model_validate({"run_id": run_id, "protocol": protocol, "start_limits": NO_WAIT})
 
 
 @pytest.fixture(scope="session")

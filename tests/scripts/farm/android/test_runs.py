@@ -77,7 +77,7 @@ def test_a_run_comes_back_complete_and_leaves_nothing(start: Start, artifact: Ar
     assert record.self_check is not None
     assert record.self_check.decisive_matches == record.self_check.decisive_steps
     assert record.artifact is not None
-    assert record.artifact.job_id == artifact[1].job_id
+    assert record.artifact.content_id == artifact[1].content_id
     assert {Stage.LOAD, Stage.DECODE} <= {each.stage for each in seen}
     assert left_on(phone) == []
 
