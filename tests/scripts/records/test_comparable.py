@@ -53,7 +53,9 @@ def test_networks_of_one_campaign_share_a_setup_and_campaigns_share_conditions()
     plan = record.request.plan.model_copy(update={"campaign": "nightly-8"})
     later = record.model_copy(update={"request": record.request.model_copy(update={"plan": plan})})
     mine, theirs, after = (comparison_key(each) for each in (record, other, later))
-    assert mine and theirs and after
+    assert mine
+    assert theirs
+    assert after
     assert mine.setup == theirs.setup
     assert mine.setup != after.setup
     assert mine.setup.conditions == after.setup.conditions
