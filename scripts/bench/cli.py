@@ -15,10 +15,10 @@ from scripts.bench.decode import measure, summarize
 from scripts.bench.decode_run import Protocol
 from scripts.bench.display import DecodeReport, ExportReport, print_decode, print_exports, write_report
 from scripts.bench.exports import measure_exports
-from scripts.bench.machine import this_machine
 from scripts.bench.paths import check_writable, make_folder
 from scripts.bench.peers import Tool, make_peer, plan_checkpoint, write_checkpoint
 from scripts.console import run_app
+from scripts.host.machine import this_machine
 
 _TOOLS = ", ".join(Tool)
 

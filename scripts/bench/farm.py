@@ -18,12 +18,11 @@ import typer
 
 from export.manifest import find_artifacts
 from models.errors import UserError
+from scripts.analysis.spread import paired_speed, spread
 from scripts.bench.fake_rack import fake_rack
 from scripts.bench.farm_kill import kill_and_finish
 from scripts.bench.farm_stage import StageTimes, padded_artifact, time_staging
 from scripts.bench.idle_device import IdleDevice
-from scripts.bench.machine import this_machine
-from scripts.bench.spread import paired_speed, spread
 from scripts.bench.timed_device import TimedDevice
 from scripts.farm.android.device import AdbDevice, AdbDiscovery
 from scripts.farm.android.link import AdbLink
@@ -35,6 +34,7 @@ from scripts.farm.plan import Slot, plan_device, planned_artifacts
 from scripts.farm.scheduler import run_campaign
 from scripts.farm.store.state import DevicesState
 from scripts.farm.store.store import Store
+from scripts.host.machine import this_machine
 from scripts.records import RunRecord, new_session
 
 EXIT_FAILED, EXIT_USAGE = 1, 2

@@ -9,7 +9,6 @@ import typer
 from export.display import say
 from export.manifest import write_json
 from models.errors import UserError
-from scripts.bench.machine import this_machine
 from scripts.bench.paths import check_writable
 from scripts.claims.seed_article.display import print_article
 from scripts.claims.seed_article.measure import Plan, available_computes, measure
@@ -17,6 +16,7 @@ from scripts.claims.seed_article.pairs import SEED_PAIRS, pair_facts
 from scripts.claims.seed_article.record import Compute, Measurement, SeedArticle
 from scripts.console import run_app
 from scripts.host.environment import usable_cores
+from scripts.host.machine import this_machine
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

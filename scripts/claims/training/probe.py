@@ -12,13 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from export.display import print_json, say
 from export.manifest import write_json
-from scripts.bench.machine import Machine, this_machine
 from scripts.bench.paths import check_writable
 from scripts.claims.training.display import print_training
 from scripts.claims.training.record import Training, TrainingRun
 from scripts.claims.training.tasks import FULL, QUICK, Problem, longer, problems
 from scripts.claims.training.train import contenders, num_trainings, train_contender
 from scripts.console import EXIT_INTERRUPTED, run_app
+from scripts.host.machine import Machine, this_machine
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
