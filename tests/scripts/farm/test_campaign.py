@@ -44,7 +44,11 @@ def test_a_good_file(tmp_path: Path) -> None:
     [
         ('name = "nightly"', "name = ", "at line 1"),
         ("num_threads = 2", "num_threads = 0", ":7: protocol.num_threads: "),
-        ("num_threads = 2", "threads = 2", ":7: protocol.threads: unknown key; known here: backend, decode_steps"),
+        (
+            "num_threads = 2",
+            "threads = 2",
+            ":7: protocol.threads: unknown key; known here: backend, contexts, decode_steps",
+        ),
         (
             "contexts = [0, 64]",
             "contexts = [64, 0]",

@@ -1,6 +1,5 @@
 """The store: records are immutable, the index is rebuilt from them, damage is told and skipped."""
 
-import json
 import os
 import shutil
 import sqlite3
@@ -17,6 +16,7 @@ from scripts.farm.store.index import INDEX_FILE
 from scripts.farm.store.state import STATE_FILE, DevicesState
 from scripts.farm.store.store import INCOMING, Store, StoredRun
 from scripts.records import Failed, FailureKind, RunRecord, Skipped, Stage
+from scripts.records.comparable import comparison_key
 
 
 def variant(golden: RunRecord, number: int, **changes: object) -> RunRecord:
@@ -237,7 +237,7 @@ def test_only_equals_are_comparable(tmp_path: Path, golden: RunRecord) -> None:
         keys = [row["comparison_key"] for row in store.index.query("SELECT * FROM comparable ORDER BY run_id")]
     assert len(keys) == 3
     assert keys[0] == keys[1] != keys[2]
-    assert json.loads(keys[0])[:3] == ["phone", "R5CT30", golden.device.os_build]
+    assert keys[0] == str(comparison_key(golden))
 
 
 READER = """
