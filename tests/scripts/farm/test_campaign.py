@@ -47,7 +47,7 @@ def test_a_good_file(tmp_path: Path) -> None:
         (
             "num_threads = 2",
             "threads = 2",
-            ":7: protocol.threads: unknown key; known here: backend, contexts, decode_steps",
+            ":7: protocol.threads: unknown key; known here: backend, contexts",
         ),
         (
             "contexts = [0, 64]",
