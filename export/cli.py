@@ -200,7 +200,7 @@ def verify(
     for folder in folders:
         try:
             with sdk_output_hidden() as terminal, Console(file=terminal).status(f"{folder}") as status:
-                proof = verify_artifact(folder, weights, os.cpu_count() or 1, _stage_shower(status, folder))
+                proof = verify_artifact(folder, weights, os.cpu_count() or 1, _step_shower(status, folder))
         except GateError as error:
             say(f"failed: {folder}: {error}")
             results.append({"folder": folder, "verified": False, "gate": error.gate, "message": str(error)})
@@ -225,8 +225,8 @@ def inspect(folder: Annotated[Path, typer.Argument(help="An artifact folder.")],
         print_artifact(folder, manifest)
 
 
-def _stage_shower(status: Status, folder: Path) -> Callable[[str], None]:
-    return lambda stage: status.update(f"{folder}: {stage}")
+def _step_shower(status: Status, folder: Path) -> Callable[[str], None]:
+    return lambda step: status.update(f"{folder}: {step}")
 
 
 def _plan(

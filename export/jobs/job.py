@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from export.jobs.events import EVENT, JOBS, Done, Event, Failed, Failure, Stage, temporary_folder
+from export.jobs.events import EVENT, JOBS, Done, Event, Failed, Failure, Step, temporary_folder
 from export.jobs.plan import ExportJob, PlannedShape, exporter_version
 from export.manifest import (
     MANIFEST_FILE,
@@ -123,7 +123,7 @@ def _manifest(job: ExportJob, target: Target, proof: Proof, files: list[FileEntr
 def _run(index: int, job: ExportJob, emit: Callable[[Event], None]) -> Event:
     try:
         threads = int(os.environ["OMP_NUM_THREADS"])
-        num_bytes, effort = make_artifact(job, threads, lambda stage: emit(Stage(index, stage)))
+        num_bytes, effort = make_artifact(job, threads, lambda step: emit(Step(index, step)))
         return Done(index, num_bytes, effort)
     except GateError as error:
         return Failed(index, Failure.GATE, str(error))

@@ -1,6 +1,6 @@
-"""What the farm itself costs: `python -m scripts.bench.farm overhead|stage|kill|store|scheduler`.
+"""What the farm itself costs: `python -m scripts.bench.farm overhead|push|kill|store|scheduler`.
 
-`overhead`, `stage` and `kill` use fake phones: processes that the real adb talks to, whose harness is the desktop build
+`overhead`, `push` and `kill` use fake phones: processes that the real adb talks to, whose harness is the desktop build
 of the Android one and really runs models. `scheduler` uses devices that only wait.
 """
 
@@ -21,7 +21,7 @@ from models.errors import UserError
 from scripts.analysis.spread import paired_speed, spread
 from scripts.bench.fake_rack import fake_rack
 from scripts.bench.farm_kill import kill_and_finish
-from scripts.bench.farm_stage import StageTimes, padded_artifact, time_staging
+from scripts.bench.farm_push import PushTimes, padded_artifact, time_push
 from scripts.bench.idle_device import IdleDevice
 from scripts.bench.timed_device import TimedDevice
 from scripts.farm.android.device import AdbDevice, AdbDiscovery
@@ -120,8 +120,8 @@ def scheduler(
         asyncio.run(_report_overhead(campaign, idle, Path(name)))
 
 
-@app.command("stage")
-def stage(
+@app.command("push")
+def push(
     artifacts: Artifacts = ARTIFACTS,
     jar: Jar = JAR,
     megabytes: Annotated[int, typer.Option("--megabytes", min=1, help="Size of the model file.")] = 200,
@@ -142,18 +142,18 @@ def stage(
         folder, manifest = padded_artifact(sorted(found)[0], Path(name) / "padded", megabytes)
         campaign = read_campaign(rack.campaign_file(artifacts, 2))
 
-        async def measure() -> StageTimes:
+        async def measure() -> PushTimes:
             (device,) = await _phones(campaign, 1)
             assert isinstance(device, AdbDevice)
             link = AdbLink(own_server(), rack.addresses[0])
-            return await time_staging(device, link, folder, manifest, rounds)
+            return await time_push(device, link, folder, manifest, rounds)
 
         times = asyncio.run(measure())
     link = f"a link of {link_mb_s} MB/s" if link_mb_s else "the loopback device"
     print(f"plain adb push of {megabytes} MB over {link}: {spread(times.plain_s.values()):.2f} s")
-    print(f"staged by the farm, hashes checked: {spread(times.staged_s.values()):.2f} s")
-    print(f"speed of staging over plain push: {paired_speed(times.staged_s, times.plain_s):.2f}")
-    print(f"staged again: {spread(each * 1e3 for each in times.again_s.values()):.0f} ms")
+    print(f"pushed by the farm, hashes checked: {spread(times.pushed_s.values()):.2f} s")
+    print(f"speed of the farm over plain push: {paired_speed(times.pushed_s, times.plain_s):.2f}")
+    print(f"pushed again: {spread(each * 1e3 for each in times.again_s.values()):.0f} ms")
 
 
 @app.command("kill")

@@ -16,7 +16,7 @@ from scripts.farm.device import Device, Discovery, DiscoveryOptions, Problem
 from scripts.farm.discovery import all_discoveries, find_devices, options_of
 from scripts.farm.display import print_json, print_problems, print_table, say
 from scripts.farm.doctor import look_around
-from scripts.farm.formats.convert import ExportFormat, write_export
+from scripts.farm.formats.convert import RecordFormat, write_records
 from scripts.farm.plan import remaining
 from scripts.farm.progress import make_display
 from scripts.farm.quick import QuickOptions, run_quick
@@ -193,17 +193,17 @@ def results_command(
         print_results(store, campaign, as_json)
 
 
-@app.command("export")
-def export(
+@app.command("convert")
+def convert(
     campaign: Annotated[str, typer.Argument(help="A campaign's name.")],
-    to: Annotated[ExportFormat, typer.Option("--to", help="Format.")],
+    to: Annotated[RecordFormat, typer.Option("--to", help="Format.")],
     out: Annotated[Path, typer.Option("--out", help="File to write.")],
     results: Results = Path("results"),
 ) -> None:
     """Write records for other tools: every raw sample as Parquet or CSV, PyTorch's benchmark v3, androidx.benchmark."""
     with Store(_existing(results)) as store:
         problems: list[str] = []
-        count = write_export(store.runs(campaign, problems), to, out)
+        count = write_records(store.runs(campaign, problems), to, out)
     for line in problems:
         say(line)
     say(f"{out}: {count} completed runs of {campaign}")

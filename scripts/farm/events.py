@@ -13,7 +13,7 @@ class Phase(StrEnum):
     WAITING = "waiting"  # for its lease
     PREPARING = "preparing"
     INSTALLING = "installing"
-    STAGING = "staging"
+    PUSHING = "pushing"
     COOLING = "cooling"  # a start limit does not hold
     RUNNING = "running"
     STORING = "storing"

@@ -75,14 +75,14 @@ class HostDevice:
         """The harness is part of this program."""
         return harness_build()
 
-    async def stage(self, folder: Path, manifest: Manifest) -> str:
+    async def push(self, folder: Path, manifest: Manifest) -> str:
         """Artifacts are used where they are; the harness checks their hashes itself."""
         if not folder.is_dir():
             raise DeviceError(f"{folder} is not on {self._identity.device_id}", FailureKind.STORAGE)
         return str(folder.resolve())
 
     async def run(
-        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+        self, request: RunRequest, pushed: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
         """See the protocol. One run at a time, whoever began it; what a dead farm has left is ended first."""
         lock = MachineLock.take(f"run-{self._identity.device_id}", f"run {request.run_id}")
@@ -94,7 +94,7 @@ class HostDevice:
             work = self._runs_folder() / request.run_id
             work.mkdir(parents=True)
             try:
-                return await self._run_in(work, request, Path(staged), on_progress, deadline_s)
+                return await self._run_in(work, request, Path(pushed), on_progress, deadline_s)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
         finally:

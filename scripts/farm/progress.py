@@ -17,7 +17,7 @@ from scripts.records import Failed, RunRecord, Skipped
 REFRESH_PER_S = 4
 OTHER_COLUMNS_WIDTH = 64
 # Phases that pass quickly and often: a log would drown in them.
-_QUIET = (Phase.PREPARING, Phase.INSTALLING, Phase.STAGING, Phase.STORING)
+_QUIET = (Phase.PREPARING, Phase.INSTALLING, Phase.PUSHING, Phase.STORING)
 
 
 class Display(Protocol):

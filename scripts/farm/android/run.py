@@ -12,7 +12,7 @@ from export.manifest import sha256
 from models.errors import UserError
 from scripts.farm.android.instrument import CODE_OK, InstrumentationParser, InstrumentationResult, progress_of
 from scripts.farm.android.link import AdbLink, first_error
-from scripts.farm.android.push import Staged
+from scripts.farm.android.push import Pushed
 from scripts.farm.android.server import device_error
 from scripts.farm.device import DeviceError, Progress
 from scripts.farm.lines import read_line
@@ -68,10 +68,10 @@ class AdbRun:
     """
 
     def __init__(
-        self, link: AdbLink, media_dir: str, facts: DeviceFacts, request: RunRequest, staged: Staged,
+        self, link: AdbLink, media_dir: str, facts: DeviceFacts, request: RunRequest, pushed: Pushed,
         silence_s: float = SILENCE_S,
     ) -> None:  # fmt: skip
-        self._link, self._facts, self._request, self._staged = link, facts, request, staged
+        self._link, self._facts, self._request, self._pushed = link, facts, request, pushed
         self._folder = f"{media_dir}/runs/{request.run_id}"
         self._request_file = f"{media_dir}/requests/{request.run_id}.json"
         self._media_dir = media_dir
@@ -101,7 +101,7 @@ class AdbRun:
         Raises:
             TimeoutError: no progress for too long, or not done in time; the message says which.
         """
-        arguments = f"-e artifact {self._staged.path} -e request {self._request_file}"
+        arguments = f"-e artifact {self._pushed.path} -e request {self._request_file}"
         parser, deadline = InstrumentationParser(), asyncio.get_running_loop().time() + deadline_s
         async with self._link.follow(f"am instrument -w -r {arguments} {COMPONENT}") as process:
             assert process.stdout
@@ -143,7 +143,7 @@ class AdbRun:
         return self._empty(outcome)
 
     def _empty(self, outcome: Failed) -> RunRecord:
-        facts = artifact_facts(self._staged.manifest, self._staged.manifest_sha256)
+        facts = artifact_facts(self._pushed.manifest, self._pushed.manifest_sha256)
         return empty_record(self._request, outcome, self._facts, facts)
 
     async def _after_loss(self, errors: str, past: _Past, deadline_s: float) -> RunRecord:
