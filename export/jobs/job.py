@@ -4,7 +4,6 @@ One process per job gives memory back and keeps a crash in one SDK away from the
 jobs, because importing an SDK costs more than writing a small model.
 """
 
-import errno
 import os
 import shutil
 import sys
@@ -13,6 +12,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from export.console import describe_os_error
+from export.files import write_json
 from export.jobs.events import EVENT, JOBS, Done, Event, Failed, Failure, Step, temporary_folder
 from export.jobs.plan import ExportJob, PlannedShape, exporter_version
 from export.manifest import (
@@ -24,7 +25,6 @@ from export.manifest import (
     content_id,
     list_files,
     move_into_place,
-    write_json,
 )
 from export.memory import peak_memory_bytes, reset_peak_memory, resident_memory_bytes
 from export.proof.facts import gather_facts, toolchain
@@ -132,8 +132,8 @@ def _run(index: int, job: ExportJob, emit: Callable[[Event], None]) -> Event:
     except MemoryError:
         return Failed(index, Failure.SYSTEM, "out of memory")
     except OSError as error:
-        what = "no space left on device" if error.errno == errno.ENOSPC else (error.strerror or str(error)).lower()
-        return Failed(index, Failure.SYSTEM, f"{what}: {error.filename or job.folder}")
+        place = "" if error.filename else f": {job.folder}"
+        return Failed(index, Failure.SYSTEM, f"{describe_os_error(error)}{place}")
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from export.console import Verbosity, verbosity
 from export.jobs.events import Done, Event, Failed, Step
 from export.jobs.plan import Action, ExportJob, PlannedJob
 
@@ -17,8 +18,8 @@ class JobProgress:
 
     def __init__(self, planned: list[PlannedJob], quiet: bool) -> None:
         self._console = Console(stderr=True)
-        self._live = self._console.is_terminal and not quiet
-        self._quiet = quiet
+        self._quiet = quiet or verbosity() is Verbosity.QUIET
+        self._live = self._console.is_terminal and not self._quiet
         self._planned = planned
         self._tasks: dict[ExportJob, TaskID] = {}
         self._bars = Progress(

@@ -16,6 +16,7 @@ from typing import Annotated
 
 import typer
 
+from export.console import ExitCode, run_app
 from export.manifest import find_artifacts
 from models.errors import UserError
 from scripts.analysis.spread import paired_speed, spread
@@ -36,8 +37,6 @@ from scripts.farm.store.state import DevicesState
 from scripts.farm.store.store import Store
 from scripts.host.machine import this_machine
 from scripts.records import RunRecord, new_session
-
-EXIT_FAILED, EXIT_USAGE = 1, 2
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -175,7 +174,7 @@ def kill(
     print(f"{count.kills} of {kills} kills hit a farm at work; {count.planned} runs planned, {count.lost} lost, "
           f"{count.doubled} twice, {count.failed_attempts} failed attempts repeated")  # fmt: skip
     if count.lost or count.doubled:
-        raise typer.Exit(EXIT_FAILED)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command("store")
@@ -202,14 +201,5 @@ def store_inserts(
     print(f"95th percentile {statistics.quantiles(times_ms, n=20)[-1]:.2f} ms; reindex {rows_ms[0]:.2f} ms per record")
 
 
-def main() -> None:
-    """Run a command; what a person can act on ends as one line and an exit code."""
-    try:
-        app(prog_name="python -m scripts.bench.farm")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_USAGE)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(run_app(app, "python -m scripts.bench.farm"))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from export.installation import Extra, install_hint
 from export.manifest import MANIFEST_FILE, Manifest, read_manifest, sha256
 from models.errors import UserError
 from scripts.farm.device import (
@@ -176,7 +177,7 @@ class HostDiscovery:
     async def problems(self) -> list[Problem]:
         """Runtimes that are missing."""
         missing = [name for name in ("executorch", "onnxruntime") if not _is_installed(name)]
-        what_to_do = "pip install 'deepnarrow[export]'"
+        what_to_do = install_hint(Extra.EXPORT)
         return [
             Problem(who=host_name(), what=f"{name} is not installed; its artifacts cannot run on this machine",
                     what_to_do=what_to_do)

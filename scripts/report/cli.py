@@ -7,17 +7,17 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from export.display import print_json, say
+from export.console import print_json, run_app, say
+from export.files import write_text
 from scripts.analysis.cells import load_records
 from scripts.claims.answers import claims_table
 from scripts.claims.claim import ClaimRow
 from scripts.claims.display import print_claims
 from scripts.claims.inputs import read_seed_article, read_training
-from scripts.console import run_app
+from scripts.files import check_folder, check_target
 from scripts.records import RunRecord
 from scripts.report.html import render_page
 from scripts.report.kit.evidence import gather
-from scripts.report.output import check_folder, check_target, write_text
 from scripts.report.page import build_page
 from scripts.report.pictures import write_figures
 from scripts.report.summary import summarize
@@ -132,6 +132,6 @@ def _claims(records: Sequence[RunRecord], seed_article: Path | None, training: P
     )
 
 
-def main() -> None:
-    """Run; what a person can act on ends as one line and an exit code."""
-    run_app(app, "python -m scripts.report")
+def main() -> int:
+    """Run; the exit code."""
+    return run_app(app, "python -m scripts.report")

@@ -256,5 +256,5 @@ def apk_hash(apk: Path) -> str:
         DeviceError: no such file.
     """
     if not apk.is_file():
-        raise DeviceError(f"{apk}: no such file", hint="build the harness: android_app/README.md")
+        raise DeviceError(f"{apk}: no such file", hint="build the harness: docs/android.md")
     return sha256(apk)

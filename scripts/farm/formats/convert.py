@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
+from export.files import written_whole
 from models.errors import UserError
 from scripts.farm.formats.androidx import androidx_document
 from scripts.farm.formats.pytorch_oss import oss_records
@@ -33,9 +34,8 @@ def write_records(runs: Iterable[StoredRun], to: RecordFormat, out: Path) -> int
     if not kept:
         raise UserError("no completed run to convert; see: python -m scripts.farm status")
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.part")
-    _WRITERS[to](kept, temporary)
-    temporary.replace(out)
+    with written_whole(out) as temporary:
+        _WRITERS[to](kept, temporary)
     return len(kept)
 
 
