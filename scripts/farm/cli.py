@@ -11,7 +11,7 @@ import typer
 from export.console import ExitCode, print_json, run_app, say
 from models.errors import UserError
 from scripts.console import print_table
-from scripts.farm.campaign import Campaign, read_campaign
+from scripts.farm.campaign import Campaign, read_campaign, with_name
 from scripts.farm.dask.options import DaskOptions
 from scripts.farm.device import Device, Discovery, DiscoveryOptions, Problem
 from scripts.farm.discovery import all_discoveries, find_devices, options_of
@@ -38,7 +38,11 @@ app = typer.Typer(
     "Exit codes: 0 complete, 1 some runs failed or are missing, 2 bad input, 130 interrupted.",
 )
 
-CampaignFile = Annotated[Path, typer.Argument(help="Campaign file (TOML); docs/farm.md has one to start from.")]
+CampaignFile = Annotated[Path, typer.Argument(help="Campaign file (TOML), such as campaigns/nightly.toml.")]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", help="Campaign name instead of the file's, to measure anew, such as nightly-2026-12-01."),
+]
 Results = Annotated[Path, typer.Option("--results", help="Folder of all records.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
 NoTty = Annotated[bool, typer.Option("--no-tty", help="Append log lines instead of redrawing a line per device.")]
@@ -136,9 +140,11 @@ def doctor(
 
 
 @app.command("plan")
-def plan(campaign_file: CampaignFile, results: Results = Path("results"), as_json: AsJson = False) -> None:
+def plan(
+    campaign_file: CampaignFile, name: Name = None, results: Results = Path("results"), as_json: AsJson = False
+) -> None:
     """Show what `run` would do, in its order; nothing is touched."""
-    campaign = read_campaign(campaign_file)
+    campaign = with_name(read_campaign(campaign_file), name)
     planned = _await(plan_campaign(campaign, all_discoveries(campaign.discovery_options())))
     finished: set[str] = set()
     if results.is_dir():
@@ -158,6 +164,7 @@ def plan(campaign_file: CampaignFile, results: Results = Path("results"), as_jso
 @app.command("run")
 def run(
     campaign_file: CampaignFile,
+    name: Name = None,
     results: Results = Path("results"),
     scheduler: Scheduler = None,
     tls_ca_file: TlsCa = None,
@@ -167,7 +174,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a campaign, or go on with it: what is recorded already is not run again."""
-    campaign = read_campaign(campaign_file)
+    campaign = with_name(read_campaign(campaign_file), name)
     dask = DaskOptions(scheduler, tls_ca_file, tls_cert, tls_key) if scheduler else None
     _leave(_await(_run(campaign, results, dask, not no_tty)), as_json)
 

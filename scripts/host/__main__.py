@@ -2,7 +2,8 @@
 
 import sys
 
-import scripts.host.one_thread  # noqa: F401 - numpy and the runtimes, which come with the next line, read what it sets
+# Numpy and the runtimes, which come with the next line, read what this sets.
+import scripts.host.one_thread  # noqa: F401 # pyright: ignore[reportUnusedImport]
 from scripts.host.cli import main
 
 sys.exit(main())
