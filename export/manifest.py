@@ -1,4 +1,4 @@
-"""`manifest.json`: the contract between an artifact and whoever runs it, and the folder it lives in.
+"""`manifest.json`: the contract between an artifact and the harness that runs it, and the folder it lives in.
 
 An artifact is a folder that was renamed into place complete: model files, `reference.json`, tokenizer files if the
 weights came with them, and the manifest, which lists every other file with its hash. Nothing is ever parsed out of a

@@ -19,7 +19,7 @@ TROUBLE = (DeviceError, UserError, ValueError, OSError)
 
 
 class Tell(Protocol):
-    """Tells whoever watches what the device is doing."""
+    """Reports what the device is doing."""
 
     def __call__(self, phase: Phase, detail: str, celsius: float | None = None, step: str = "") -> None: ...
 

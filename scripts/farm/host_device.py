@@ -25,7 +25,7 @@ from scripts.farm.device import (
     Remember,
 )
 from scripts.farm.lines import read_line
-from scripts.farm.outcomes import empty_record, last_words
+from scripts.farm.outcomes import empty_record, record_left
 from scripts.farm.store.lock import MachineLock, user_folder
 from scripts.host.environment import device_facts, environment
 from scripts.host.identity import harness_build
@@ -138,7 +138,7 @@ class HostDevice:
             _kill_group(process.pid)
             await process.wait()
             message = f"not done after {deadline_s:.0f} s; killed"
-            return self._last_words(work, request, artifact, FailureKind.HUNG, message, process.returncode)
+            return self._record_left(work, request, artifact, FailureKind.HUNG, message, process.returncode)
         finally:
             if process.returncode is None:
                 _kill_group(process.pid)
@@ -150,18 +150,18 @@ class HostDevice:
             return read_finished_record(work / "out" / request.run_id)
         except UserError as error:
             if code == _EXIT_BAD_INPUT:
-                return self._last_words(work, request, artifact, FailureKind.REQUEST, _tail(work).strip(), code)
+                return self._record_left(work, request, artifact, FailureKind.REQUEST, _tail(work).strip(), code)
             message = f"the harness ended with exit code {code} before its record was finished: {error}"
-            return self._last_words(work, request, artifact, FailureKind.CRASHED, message, code)
+            return self._record_left(work, request, artifact, FailureKind.CRASHED, message, code)
 
-    def _last_words(
+    def _record_left(
         self, work: Path, request: RunRequest, artifact: Path, failure: FailureKind, message: str, code: int | None
     ) -> RunRecord:
         evidence = Evidence(exit_info=f"exit code {code}", crash_log=None, output=_tail(work))
         facts = artifact_facts(read_manifest(artifact), sha256(artifact / MANIFEST_FILE))
         outcome = Failed(stage=Stage.ENVIRONMENT, failure=failure, message=message)
         empty = empty_record(request, outcome, self._identity.facts, facts)
-        return last_words(work / "out" / request.run_id / RECORD_FILE, empty, evidence)
+        return record_left(work / "out" / request.run_id / RECORD_FILE, empty, evidence)
 
 
 class HostDiscovery:

@@ -150,8 +150,11 @@ def test_every_documented_command_exists_with_its_options(page: Path, monkeypatc
 
 @pytest.mark.parametrize(
     "command",
-    ["deepnarrow no-such", "deepnarrow farm run x.toml --no-such", "deepnarrow export all --coreml-attention no-such",
-     "python -m scripts.analysis recommend results", "make no-such", "pip install 'torch==1.0'", "pip install -e '.[no-such]'", "pip install deepnarrow", "no-such"],
+    [
+        "deepnarrow no-such", "deepnarrow farm run x.toml --no-such", "make no-such", "no-such",
+        "deepnarrow export all --coreml-attention no-such", "python -m scripts.analysis recommend results",
+        "pip install 'torch==1.0'", "pip install -e '.[no-such]'", "pip install deepnarrow",
+    ],
 )  # fmt: skip
 def test_a_command_that_is_wrong_is_found(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AssertionError):

@@ -16,7 +16,7 @@ from scripts.farm.android.push import Pushed
 from scripts.farm.android.server import device_error
 from scripts.farm.device import DeviceError, Progress
 from scripts.farm.lines import read_line
-from scripts.farm.outcomes import empty_record, last_words
+from scripts.farm.outcomes import empty_record, record_left
 from scripts.records import (
     DONE_FILE,
     RECORD_FILE,
@@ -87,7 +87,7 @@ class AdbRun:
             return await self._judge(result, errors, past, deadline_s)
         except TimeoutError as error:
             await self._link.must(f"am force-stop {PACKAGE}")
-            return await self._last_words(FailureKind.HUNG, f"{error}; stopped", past, "")
+            return await self._record_left(FailureKind.HUNG, f"{error}; stopped", past, "")
         finally:
             with contextlib.suppress(DeviceError, TimeoutError):
                 async with asyncio.timeout(_STOP_S):
@@ -134,7 +134,7 @@ class AdbRun:
             return record
         said = result.crash or "the harness ended"
         output = "\n".join(f"{key}={value}" for key, value in result.values.items())
-        return await self._last_words(FailureKind.CRASHED, f"{said} before its record was finished", past, output)
+        return await self._record_left(FailureKind.CRASHED, f"{said} before its record was finished", past, output)
 
     def _refused(self, message: str) -> RunRecord:
         if "run is active" in message:
@@ -178,7 +178,7 @@ class AdbRun:
                 message = f"damaged record: {str(error).removeprefix(f'{folder}/')}"
                 raise DeviceError(message, FailureKind.STORAGE, "check the phone's storage and the cable") from error
 
-    async def _last_words(self, failure: FailureKind, message: str, past: _Past, output: str) -> RunRecord:
+    async def _record_left(self, failure: FailureKind, message: str, past: _Past, output: str) -> RunRecord:
         """The last record of a harness that is gone, with what Android knows of its end."""
         newest = await self._exit_info()
         exit_info = newest if newest != past.exit_info else ""
@@ -192,7 +192,7 @@ class AdbRun:
             path = Path(name) / RECORD_FILE
             if data is not None:
                 path.write_bytes(data)
-            return last_words(path, empty, evidence)
+            return record_left(path, empty, evidence)
 
     async def _past(self) -> _Past:
         now_s = (await self._link.must("date +%s")).strip()

@@ -26,7 +26,7 @@ from scripts.farm.ios.devicectl import find_devicectl
 from scripts.farm.ios.go_ios import find_go_ios
 from scripts.farm.ios.programs import BUNDLE_ID, IosProgram, Iphone, end, start
 from scripts.farm.lines import read_line
-from scripts.farm.outcomes import empty_record, last_words
+from scripts.farm.outcomes import empty_record, record_left
 from scripts.records import (
     DONE_FILE,
     RECORD_FILE,
@@ -179,7 +179,7 @@ class IosDevice:
                     raise DeviceError(f"damaged record: {error}", FailureKind.STORAGE) from error
             outcome = Failed(stage=Stage.ENVIRONMENT, failure=failure, message=message)
             empty = empty_record(request, outcome, self._identity.facts, facts)
-            return last_words(folder / RECORD_FILE, empty, evidence)
+            return record_left(folder / RECORD_FILE, empty, evidence)
 
     async def _read(self, path: str) -> bytes | None:
         with tempfile.TemporaryDirectory() as name:
