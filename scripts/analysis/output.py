@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from export.console import print_json
 from scripts.analysis.cells import Cell
 from scripts.analysis.comparison import Comparison
-from scripts.analysis.metrics import run_metrics
 from scripts.analysis.pairs import PairVerdict
 from scripts.analysis.price.card import PriceCard, price_card
 from scripts.analysis.price.explain import Explanation
@@ -34,7 +33,7 @@ def card_of(price: SetupPrice) -> PriceCard | None:
 
 def print_cells(cells: Sequence[Cell]) -> None:
     """Every metric of every run, by cell."""
-    print_result({"cells": [{**_head(cell), "metrics": [run_metrics(run) for run in cell.runs]} for cell in cells]})
+    print_result({"cells": [{**_head(cell), "metrics": cell.metrics} for cell in cells]})
 
 
 def print_prices(rows: Sequence[tuple[SetupPrice, PriceCard | None, Sequence[Checked]]]) -> None:

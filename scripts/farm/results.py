@@ -38,10 +38,11 @@ def print_results(store: Store, campaign: str, as_json: bool) -> None:
         UserError: nothing can be compared, or the statistics are not installed.
     """
     try:
+        from scripts.analysis.cells import group_cells
         from scripts.analysis.pairs import pair_verdicts
     except ModuleNotFoundError as error:
         raise UserError(f"verdicts need {error.name}; {install_hint(Extra.REPORT)}") from error
-    verdicts = pair_verdicts(comparable_records(store, campaign))
+    verdicts = pair_verdicts(group_cells(comparable_records(store, campaign)))
     if not verdicts:
         raise UserError(f"campaign {campaign}: no pair has valid runs of both arms; see: python -m scripts.farm status")
     rows = list(_rows(verdicts))
