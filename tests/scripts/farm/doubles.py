@@ -10,7 +10,7 @@ from scripts.farm.device import DeviceIdentity, DeviceState, Progress, Remember
 from scripts.farm.outcomes import empty_record
 from scripts.records import (
     Completed,
-    Device,
+    DeviceFacts,
     DeviceKind,
     Failed,
     FailureKind,
@@ -24,7 +24,7 @@ SMALL = {
     "num_threads": 1, "prompt_lengths": [8], "prefill_repetitions": 1, "contexts": [0, 16], "decode_steps": 4,
     "warm_up_steps": 1, "probe": {"buffer_bytes": 1 << 20, "passes": 3},
 }  # fmt: skip
-FACTS = Device(
+FACTS = DeviceFacts(
     kind=DeviceKind.PHONE, os="android", os_version="15", os_build="build-1", manufacturer="Maker", model="Phone 1",
     soc="SoC 8", abi="arm64-v8a", cores=(), ram_bytes=None,
 )  # fmt: skip
