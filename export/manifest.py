@@ -1,4 +1,4 @@
-"""`manifest.json`: the contract between an artifact and whoever runs it, and the folder it lives in.
+"""`manifest.json`: the contract between an artifact and the harness that runs it, and the folder it lives in.
 
 An artifact is a folder that was renamed into place complete: model files, `reference.json`, tokenizer files if the
 weights came with them, and the manifest, which lists every other file with its hash. Nothing is ever parsed out of a
@@ -6,15 +6,15 @@ file name.
 """
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from export.files import read_json, write_json
 from export.proof.gates import Gate, GateError, GateResult
 from export.proof.reference import REFERENCE_FILE, NetworkReference, Reference, TextReference, Thoroughness
 from export.quantization import Scheme
@@ -187,11 +187,6 @@ def read_reference(folder: Path) -> TextReference | NetworkReference:
     return _read(adapter, folder / REFERENCE_FILE)
 
 
-def write_json(model: BaseModel, path: Path) -> None:
-    """Write a model the way all of the project's JSON is written: UTF-8, one trailing newline, schema names."""
-    path.write_text(model.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
-
-
 def list_files(folder: Path, kind: FileKind, names: tuple[str, ...] | None = None) -> list[FileEntry]:
     """Entries of the given files, or of everything under `folder`, sorted by path."""
     paths = [folder / name for name in names] if names is not None else [p for p in folder.rglob("*") if p.is_file()]
@@ -302,18 +297,11 @@ def write_index(root: Path) -> Index:
         for folder, m in find_artifacts(root)[0].items()
     )  # fmt: skip
     index = Index(schema="deepnarrow/index/1", artifacts=entries)
-    temporary = root / f".{INDEX_FILE}.{os.getpid()}"
-    write_json(index, temporary)
-    temporary.replace(root / INDEX_FILE)
+    write_json(index, root / INDEX_FILE)
     return index
 
 
 def _read(adapter: TypeAdapter[T], path: Path) -> T:
     if not path.is_file():
         raise UserError(f"{path.parent} is not an artifact folder: it has no {path.name}")
-    try:
-        return adapter.validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from error
+    return read_json(adapter, path)

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 from models.pair import Arm
-from scripts.analysis.cells import Cell, group_cells
-from scripts.analysis.metrics import METRICS, At, MetricName, run_metrics
+from scripts.analysis.cells import Cell
+from scripts.analysis.metrics import METRICS, At, MetricName
 from scripts.analysis.verdict import Verdict, Word, adjust, compare
-from scripts.records import RunRecord
 from scripts.records.comparable import DeviceKey, ProtocolKey
 
 
@@ -88,7 +87,7 @@ class _Network:
 
 
 def compare_results(
-    baseline: Iterable[RunRecord], candidate: Iterable[RunRecord], metric: MetricName = MetricName.DECODE_P50_MS,
+    baseline: Iterable[Cell], candidate: Iterable[Cell], metric: MetricName = MetricName.DECODE_P50_MS,
     allow_harness: bool = False,
 ) -> Comparison:  # fmt: skip
     """Compare every cell that both sides measured under equal conditions.
@@ -112,9 +111,9 @@ def compare_results(
     )
 
 
-def _networks(records: Iterable[RunRecord]) -> dict[_Network, list[Cell]]:
+def _networks(cells: Iterable[Cell]) -> dict[_Network, list[Cell]]:
     found: dict[_Network, list[Cell]] = {}
-    for cell in group_cells(records):
+    for cell in cells:
         setup, subject = cell.key.setup, cell.key.network
         runtime = f"{setup.target}-{setup.scheme}"
         key = _Network(setup.device, runtime, subject.pair, subject.arm, subject.shape_name)
@@ -141,8 +140,8 @@ def _differs(one: Cell, other: Cell, allow_harness: bool) -> str | None:
 def _compare(baseline: Cell, candidate: Cell, metric: MetricName) -> list[ComparedCell]:
     places: set[int | None] = {None}
     if METRICS[metric].at is not At.RUN:
-        measured = [*baseline.runs, *candidate.runs]
-        places = {v.at for run in measured for v in run_metrics(run).values if v.metric is metric} or {None}
+        measured = [*baseline.metrics, *candidate.metrics]
+        places = {v.at for run in measured for v in run.values if v.metric is metric} or {None}
     return [
         ComparedCell(
             baseline=baseline, candidate=candidate, at=at,

@@ -19,7 +19,7 @@ TROUBLE = (DeviceError, UserError, ValueError, OSError)
 
 
 class Tell(Protocol):
-    """Tells whoever watches what the device is doing."""
+    """Reports what the device is doing."""
 
     def __call__(self, phase: Phase, detail: str, celsius: float | None = None, step: str = "") -> None: ...
 
@@ -45,8 +45,8 @@ class Attempt:
     async def _run(self, slot: Slot, request: RunRequest) -> RunRecord:
         cell = slot.position.cell
         await self._make_ready(cell)
-        self._tell(Phase.STAGING, cell, self._celsius)
-        staged = await self._device.stage(slot.artifact.folder, slot.artifact.manifest)
+        self._tell(Phase.PUSHING, cell, self._celsius)
+        pushed = await self._device.push(slot.artifact.folder, slot.artifact.manifest)
         broken = await await_start(self._device, self._campaign.start_limits, self._on_state)
         if broken:
             return self._without_harness(slot, request, broken)
@@ -56,7 +56,7 @@ class Attempt:
             self._tell(Phase.RUNNING, cell, self._celsius, f"{progress.stage}{part}")
 
         self._tell(Phase.RUNNING, cell, self._celsius)
-        record = await self._device.run(request, staged, on_progress, self._campaign.run_timeout_s)
+        record = await self._device.run(request, pushed, on_progress, self._campaign.run_timeout_s)
         if record.request != request:
             raise DeviceError(f"the answer to {request.run_id} is a record of another request, {record.run_id}")
         return record

@@ -132,7 +132,7 @@ class Device(Protocol):
         """
         ...
 
-    async def stage(self, folder: Path, manifest: Manifest) -> str:
+    async def push(self, folder: Path, manifest: Manifest) -> str:
         """Bring an artifact to the device, addressed by its content; what is there already is not sent again.
 
         Returns:
@@ -141,7 +141,7 @@ class Device(Protocol):
         ...
 
     async def run(
-        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+        self, request: RunRequest, pushed: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
         """Run the harness in a fresh process and bring its finished record back.
 

@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from export.console import Verbosity, say, verbosity
 from scripts.farm.events import DeviceEvent, Event, Phase, RunStored
 from scripts.records import Failed, RunRecord, Skipped
 
 REFRESH_PER_S = 4
 OTHER_COLUMNS_WIDTH = 64
 # Phases that pass quickly and often: a log would drown in them.
-_QUIET = (Phase.PREPARING, Phase.INSTALLING, Phase.STAGING, Phase.STORING)
+_QUIET = (Phase.PREPARING, Phase.INSTALLING, Phase.PUSHING, Phase.STORING)
 
 
 class Display(Protocol):
@@ -125,8 +126,27 @@ class PlainDisplay:
         print(f"{clock} {event.device_id}: {line}", file=sys.stderr, flush=True)
 
 
+class NoDisplay:
+    """Shows runs that did not go well, and no progress."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        sys.stderr.flush()
+
+    def show(self, event: Event) -> None:
+        """Take the next event."""
+        if isinstance(event, RunStored) and not event.record.valid:
+            say(f"{event.device_id}: {describe(event.record)}")
+
+
 def make_display(tty: bool) -> Display:
-    """The live one on a terminal, unless it is not wanted."""
+    """The live one on a terminal, unless it or all progress is not wanted."""
+    if verbosity() is Verbosity.QUIET:
+        return NoDisplay()
     return LiveDisplay() if tty and sys.stderr.isatty() else PlainDisplay()
 
 

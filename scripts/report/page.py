@@ -62,8 +62,8 @@ class Page:
 def build_page(evidence: Evidence, title: str, claims: Sequence[ClaimRow]) -> Page:
     """All sections, also where there is little or nothing to show."""
     cells = cell_numbers(evidence)
-    prices = setup_prices(evidence.records)
-    history = history_section(evidence.records)
+    prices = setup_prices(evidence.cells)
+    history = history_section(evidence.cells)
     sections = [
         decision_section(evidence),
         latency_section(evidence, cells),

@@ -9,9 +9,9 @@ from typing import Any
 import altair as alt
 import vl_convert as vlc
 
+from export.files import write_bytes
 from scripts.report.kit.blocks import DataRow, Figure
 from scripts.report.kit.palette import LIGHT, resolved
-from scripts.report.output import write_bytes
 from scripts.report.page import Detail, Page
 
 WIDTH, SCALE = 760, 2.0

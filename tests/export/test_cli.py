@@ -195,7 +195,7 @@ def test_a_missing_sdk_is_one_line_before_any_work(tmp_path: Path) -> None:
     )
     assert result.returncode == 2
     assert "coremltools" in one_line(result)
-    assert "deepnarrow[export]" in result.stderr
+    assert f"{sys.executable} -m pip install -e '.[export]'" in result.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from export.arguments import plan_pair
+from export.files import write_json
 from export.jobs.job import make_artifact
 from export.jobs.plan import ExportJob
 from export.manifest import (
@@ -20,7 +21,6 @@ from export.manifest import (
     list_files,
     read_manifest,
     read_reference,
-    write_json,
 )
 from export.proof.gates import Gate, GateError, check_greedy, check_tensor
 from export.proof.parity import Prover

@@ -29,8 +29,8 @@ from scripts.bench.decode import Probe, Record, Session, measure, rotated, summa
 from scripts.bench.decode_run import DecodeRun, Protocol, Window
 from scripts.bench.display import DecodeReport, print_decode, write_report
 from scripts.bench.layout import META_PARAMS, META_WEIGHTS
-from scripts.bench.paths import check_writable
 from scripts.bench.processes import ROOT, Effort, run_measured
+from scripts.files import check_writable
 from scripts.host.machine import this_machine
 
 SHORT = Protocol(chunk=8, prompt=16, windows=(Window(8, 4), Window(24, 2)), warm_up=2)

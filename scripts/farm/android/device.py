@@ -40,7 +40,7 @@ class AdbDevice:
 
     def __init__(self, link: AdbLink, identity: DeviceIdentity, sdk: int, options: DiscoveryOptions) -> None:
         self._link, self._identity, self._sdk, self._options = link, identity, sdk, options
-        self._staged: dict[str, push.Staged] = {}
+        self._pushed: dict[str, push.Pushed] = {}
         self._media_dir: str | None = None
 
     @property
@@ -97,22 +97,22 @@ class AdbDevice:
         base = next((path for path in paths if path.endswith("base.apk")), paths[0])
         return (await self._link.must(f"sha256sum {shlex.quote(base)}")).split()[0]
 
-    async def stage(self, folder: Path, manifest: Manifest) -> str:
+    async def push(self, folder: Path, manifest: Manifest) -> str:
         """See `scripts.farm.android.push`."""
-        staged = await push.stage(self._link, folder, manifest)
-        self._staged[staged.path] = staged
-        return staged.path
+        pushed = await push.push(self._link, folder, manifest)
+        self._pushed[pushed.path] = pushed
+        return pushed.path
 
     async def run(
-        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+        self, request: RunRequest, pushed: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
-        """See `scripts.farm.android.run`. `staged` is what `stage` of this object has returned.
+        """See `scripts.farm.android.run`. `pushed` is what `push` of this object has returned.
 
         Raises:
             DeviceError: besides the device's own, it is not.
         """
-        if (known := self._staged.get(staged)) is None:
-            raise DeviceError(f"{staged} was not staged by this process", hint="run the same command again")
+        if (known := self._pushed.get(pushed)) is None:
+            raise DeviceError(f"{pushed} was not pushed by this process", hint="run the same command again")
         run = AdbRun(self._link, await self._media(), self._identity.facts, request, known)
         return await run.run(on_progress, deadline_s)
 

@@ -14,13 +14,13 @@ from scripts.farm.android.link import AdbLink
 from scripts.farm.device import DeviceError
 from scripts.records import FailureKind
 
-STAGING_ROOT = "/data/local/tmp/deepnarrow"
+PUSH_ROOT = "/data/local/tmp/deepnarrow"
 KEEP_FREE_BYTES = 256 << 20
 _PARTIAL = ".partial"
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
+class Pushed:
     """An artifact on the device."""
 
     path: str
@@ -28,37 +28,37 @@ class Staged:
     manifest_sha256: str
 
 
-async def stage(link: AdbLink, folder: Path, manifest: Manifest) -> Staged:
+async def push(link: AdbLink, folder: Path, manifest: Manifest) -> Pushed:
     """Send an artifact unless it is there.
 
     Raises:
         DeviceError: no space even without other artifacts, or it arrived damaged.
     """
     key = sha256(folder / MANIFEST_FILE)
-    staged = Staged(f"{STAGING_ROOT}/{key}", manifest, key)
-    if (await link.shell(f"ls {staged.path}/{MANIFEST_FILE} && touch {staged.path}")).code:
-        await _send(link, folder, staged)
-    return staged
+    pushed = Pushed(f"{PUSH_ROOT}/{key}", manifest, key)
+    if (await link.shell(f"ls {pushed.path}/{MANIFEST_FILE} && touch {pushed.path}")).code:
+        await _send(link, folder, pushed)
+    return pushed
 
 
-async def _send(link: AdbLink, folder: Path, staged: Staged) -> None:
-    total = sum(entry.bytes for entry in staged.manifest.files) + (folder / MANIFEST_FILE).stat().st_size
-    partial = staged.path + _PARTIAL
-    await link.must(f"mkdir -p {STAGING_ROOT} && rm -rf {partial} {staged.path}")
+async def _send(link: AdbLink, folder: Path, pushed: Pushed) -> None:
+    total = sum(entry.bytes for entry in pushed.manifest.files) + (folder / MANIFEST_FILE).stat().st_size
+    partial = pushed.path + _PARTIAL
+    await link.must(f"mkdir -p {PUSH_ROOT} && rm -rf {partial} {pushed.path}")
     await _make_room(link, total)
     try:
         await link.push(folder, partial, total)
-        await _check(link, partial, staged)
-        await link.must(f"chmod -R a+rX {STAGING_ROOT}; mv {partial} {staged.path} && touch {staged.path}")
+        await _check(link, partial, pushed)
+        await link.must(f"chmod -R a+rX {PUSH_ROOT}; mv {partial} {pushed.path} && touch {pushed.path}")
     except DeviceError:
         if await link.state() == "device":
             await link.shell(f"rm -rf {partial}")
         raise
 
 
-async def _check(link: AdbLink, path: str, staged: Staged) -> None:
+async def _check(link: AdbLink, path: str, pushed: Pushed) -> None:
     """Hash every file on the device."""
-    expected = {entry.path: entry.sha256 for entry in staged.manifest.files} | {MANIFEST_FILE: staged.manifest_sha256}
+    expected = {entry.path: entry.sha256 for entry in pushed.manifest.files} | {MANIFEST_FILE: pushed.manifest_sha256}
     files = " ".join(shlex.quote(f"{path}/{name}") for name in sorted(expected))
     lines = [line.split(maxsplit=1) for line in (await link.must(f"sha256sum {files}")).splitlines()]
     actual = {words[1].strip().removeprefix(f"{path}/"): words[0] for words in lines if len(words) > 1}
@@ -69,29 +69,29 @@ async def _check(link: AdbLink, path: str, staged: Staged) -> None:
 
 async def _make_room(link: AdbLink, needed: int) -> None:
     """Remove what was used longest ago until `needed` bytes fit; leftovers of broken pushes first."""
-    staged = await _by_last_use(link)
+    pushed = await _by_last_use(link)
     while (free := await free_bytes(link)) < needed + KEEP_FREE_BYTES:
-        if not staged:
+        if not pushed:
             message = (
                 f"{needed >> 20} MiB and {KEEP_FREE_BYTES >> 20} MiB to spare are needed, {free >> 20} MiB are free"
             )
             raise DeviceError(message, FailureKind.STORAGE, "free space on the phone")
-        await link.must(f"rm -rf {STAGING_ROOT}/{shlex.quote(staged.pop(0))}")
+        await link.must(f"rm -rf {PUSH_ROOT}/{shlex.quote(pushed.pop(0))}")
 
 
 async def _by_last_use(link: AdbLink) -> list[str]:
-    names = (await link.must(f"ls {STAGING_ROOT}")).split()
+    names = (await link.must(f"ls {PUSH_ROOT}")).split()
     if not names:
         return []
-    paths = " ".join(shlex.quote(f"{STAGING_ROOT}/{name}") for name in names)
+    paths = " ".join(shlex.quote(f"{PUSH_ROOT}/{name}") for name in names)
     lines = (await link.must(f"stat -c '%Y %n' {paths}")).splitlines()
     used = {path.rpartition("/")[2]: int(at) for at, path in (line.split(maxsplit=1) for line in lines)}
     return sorted(used, key=lambda name: (not name.endswith(_PARTIAL), used[name]))
 
 
 async def free_bytes(link: AdbLink) -> int:
-    """Free space where artifacts are staged."""
-    text = await link.must(f"df -k {STAGING_ROOT}")
+    """Free space where artifacts are pushed."""
+    text = await link.must(f"df -k {PUSH_ROOT}")
     words = text.strip().splitlines()[-1].split()
     if len(words) < 4 or not words[-3].isdigit():
         raise DeviceError(f"df gave no number: {text.strip()}")

@@ -12,11 +12,11 @@ from export.manifest import sha256
 from models.errors import UserError
 from scripts.farm.android.instrument import CODE_OK, InstrumentationParser, InstrumentationResult, progress_of
 from scripts.farm.android.link import AdbLink, first_error
-from scripts.farm.android.push import Staged
+from scripts.farm.android.push import Pushed
 from scripts.farm.android.server import device_error
 from scripts.farm.device import DeviceError, Progress
 from scripts.farm.lines import read_line
-from scripts.farm.outcomes import empty_record, last_words
+from scripts.farm.outcomes import empty_record, record_left
 from scripts.records import (
     DONE_FILE,
     RECORD_FILE,
@@ -68,10 +68,10 @@ class AdbRun:
     """
 
     def __init__(
-        self, link: AdbLink, media_dir: str, facts: DeviceFacts, request: RunRequest, staged: Staged,
+        self, link: AdbLink, media_dir: str, facts: DeviceFacts, request: RunRequest, pushed: Pushed,
         silence_s: float = SILENCE_S,
     ) -> None:  # fmt: skip
-        self._link, self._facts, self._request, self._staged = link, facts, request, staged
+        self._link, self._facts, self._request, self._pushed = link, facts, request, pushed
         self._folder = f"{media_dir}/runs/{request.run_id}"
         self._request_file = f"{media_dir}/requests/{request.run_id}.json"
         self._media_dir = media_dir
@@ -87,7 +87,7 @@ class AdbRun:
             return await self._judge(result, errors, past, deadline_s)
         except TimeoutError as error:
             await self._link.must(f"am force-stop {PACKAGE}")
-            return await self._last_words(FailureKind.HUNG, f"{error}; stopped", past, "")
+            return await self._record_left(FailureKind.HUNG, f"{error}; stopped", past, "")
         finally:
             with contextlib.suppress(DeviceError, TimeoutError):
                 async with asyncio.timeout(_STOP_S):
@@ -101,7 +101,7 @@ class AdbRun:
         Raises:
             TimeoutError: no progress for too long, or not done in time; the message says which.
         """
-        arguments = f"-e artifact {self._staged.path} -e request {self._request_file}"
+        arguments = f"-e artifact {self._pushed.path} -e request {self._request_file}"
         parser, deadline = InstrumentationParser(), asyncio.get_running_loop().time() + deadline_s
         async with self._link.follow(f"am instrument -w -r {arguments} {COMPONENT}") as process:
             assert process.stdout
@@ -134,7 +134,7 @@ class AdbRun:
             return record
         said = result.crash or "the harness ended"
         output = "\n".join(f"{key}={value}" for key, value in result.values.items())
-        return await self._last_words(FailureKind.CRASHED, f"{said} before its record was finished", past, output)
+        return await self._record_left(FailureKind.CRASHED, f"{said} before its record was finished", past, output)
 
     def _refused(self, message: str) -> RunRecord:
         if "run is active" in message:
@@ -143,7 +143,7 @@ class AdbRun:
         return self._empty(outcome)
 
     def _empty(self, outcome: Failed) -> RunRecord:
-        facts = artifact_facts(self._staged.manifest, self._staged.manifest_sha256)
+        facts = artifact_facts(self._pushed.manifest, self._pushed.manifest_sha256)
         return empty_record(self._request, outcome, self._facts, facts)
 
     async def _after_loss(self, errors: str, past: _Past, deadline_s: float) -> RunRecord:
@@ -178,7 +178,7 @@ class AdbRun:
                 message = f"damaged record: {str(error).removeprefix(f'{folder}/')}"
                 raise DeviceError(message, FailureKind.STORAGE, "check the phone's storage and the cable") from error
 
-    async def _last_words(self, failure: FailureKind, message: str, past: _Past, output: str) -> RunRecord:
+    async def _record_left(self, failure: FailureKind, message: str, past: _Past, output: str) -> RunRecord:
         """The last record of a harness that is gone, with what Android knows of its end."""
         newest = await self._exit_info()
         exit_info = newest if newest != past.exit_info else ""
@@ -192,7 +192,7 @@ class AdbRun:
             path = Path(name) / RECORD_FILE
             if data is not None:
                 path.write_bytes(data)
-            return last_words(path, empty, evidence)
+            return record_left(path, empty, evidence)
 
     async def _past(self) -> _Past:
         now_s = (await self._link.must("date +%s")).strip()
@@ -256,5 +256,5 @@ def apk_hash(apk: Path) -> str:
         DeviceError: no such file.
     """
     if not apk.is_file():
-        raise DeviceError(f"{apk}: no such file", hint="build the harness: android_app/README.md")
+        raise DeviceError(f"{apk}: no such file", hint="build the harness: docs/android.md")
     return sha256(apk)

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import adbutils
 
+from export.installation import Extra, install_hint
 from scripts.farm.device import DeviceError
 from scripts.records import FailureKind
 
@@ -114,7 +115,7 @@ class AdbServer:
                 stderr=asyncio.subprocess.PIPE, start_new_session=True, env=self.environment(), limit=1 << 20,
             )  # fmt: skip
         except OSError as error:
-            raise DeviceError(f"adb cannot be started: {error}", hint="pip install 'deepnarrow[farm]'") from error
+            raise DeviceError(f"adb cannot be started: {error}", hint=install_hint(Extra.FARM)) from error
 
     async def check(self) -> None:
         """See whether a server that somebody else keeps can be used; adb would end one of another version.
@@ -135,7 +136,7 @@ class AdbServer:
         told = await self.run(["version"])
         match = re.search(r"Android Debug Bridge version \d+\.\d+\.(\d+)", told.out)
         if match is None:
-            raise DeviceError(f"{adb_program()} tells no version: {told.text}", hint="pip install 'deepnarrow[farm]'")
+            raise DeviceError(f"{adb_program()} tells no version: {told.text}", hint=install_hint(Extra.FARM))
         return int(match.group(1))
 
     async def serials(self) -> dict[str, str]:

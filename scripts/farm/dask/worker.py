@@ -13,11 +13,11 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from export.console import say
 from scripts.farm.dask.options import DaskOptions
 from scripts.farm.dask.remote import OPTIONS_VARIABLE, RESOURCE, options_to_text
 from scripts.farm.device import DiscoveryOptions
 from scripts.farm.discovery import all_discoveries, find_devices
-from scripts.farm.display import say
 
 ROOT = Path(__file__).resolve().parents[3]
 WATCH_PERIOD_S = 10.0

@@ -103,7 +103,7 @@ def spread_rows(evidence: Evidence) -> list[DataRow]:
     for cell in evidence.measured:
         context = cell.key.setup.protocol.contexts[0]
         middle = cell.median(MetricName.DECODE_P50_MS, context)
-        values = [run.get(MetricName.DECODE_P50_MS, context) for run in evidence.metrics_of(cell)]
+        values = [run.get(MetricName.DECODE_P50_MS, context) for run in cell.metrics]
         if middle is None:
             continue
         view = evidence.view(cell)
@@ -142,7 +142,7 @@ def _devices(evidence: Evidence) -> Table:
                 str(each.counts[RunState.USABLE]),
             )
         )
-        for each in device_health(evidence.records)
+        for each in device_health(evidence.cells)
     ]
     caption = (
         "Steadiness: ExecuTorch's stability score, the coefficient of variation between runs (medians over cells), "

@@ -20,6 +20,7 @@ from typing import Annotated
 
 import typer
 
+from export.console import run_app
 from models.errors import UserError
 from scripts.testing.android.adb_sync import SyncService
 from scripts.testing.android.adb_wire import Connection, Stream, StreamClosedError
@@ -187,10 +188,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        app(prog_name="python -m scripts.testing.android.fake_phone")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(run_app(app, "python -m scripts.testing.android.fake_phone"))

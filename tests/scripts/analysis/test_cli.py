@@ -1,8 +1,11 @@
+import contextlib
+import io
 import json
+from typing import NamedTuple
 
 import pytest
-from typer.testing import CliRunner
 
+from export.console import run_app
 from models.catalog import get_pair
 from models.cost import parameter_counts
 from models.pair import Arm
@@ -17,14 +20,24 @@ from scripts.testing.records.generator import (
     write_results,
 )
 
-RUN = CliRunner()
 TINY = pair_networks("tiny")
 
 
+class Told(NamedTuple):
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self):
+        return self.stdout + self.stderr
+
+
 def call(*arguments):
-    result = RUN.invoke(app, [str(each) for each in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run_app(app, "analysis", [str(each) for each in arguments])
+    return Told(code, out.getvalue(), err.getvalue())
 
 
 def results(folder, networks=TINY, device=None, **campaign):

@@ -69,13 +69,13 @@ class ScriptedPhone:
         self.calls.append("install")
         return "build"
 
-    async def stage(self, folder: Path, manifest: Manifest) -> str:
+    async def push(self, folder: Path, manifest: Manifest) -> str:
         self.manifest = manifest
         self.staged_sha256 = sha256(folder / MANIFEST_FILE)
         return str(folder)
 
     async def run(
-        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+        self, request: RunRequest, pushed: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
         self.calls.append(f"run {request.run_id}")
         self.runs.append(request)

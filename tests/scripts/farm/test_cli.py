@@ -33,11 +33,9 @@ class HotDiscovery:
         return []
 
 
-def main(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int | str | None:
+def main(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int:
     monkeypatch.setattr(sys, "argv", ["farm", *map(str, words)])
-    with pytest.raises(SystemExit) as told:
-        cli.main()
-    return told.value.code
+    return cli.main()
 
 
 def test_quick_on_a_hot_phone_says_why_there_is_no_verdict(

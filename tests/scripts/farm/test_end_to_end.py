@@ -112,7 +112,7 @@ def test_exports_hold_every_sample(tiny_artifacts: Path, tmp_path: Path) -> None
     campaign, results = campaign_file(tmp_path, tiny_artifacts, repetitions=1), tmp_path / "results"
     assert farm("run", campaign, "--results", results).returncode == 0
     for name in ("parquet", "csv", "pytorch-v3", "androidx"):
-        done = farm("export", name_of(tmp_path), "--to", name, "--out", tmp_path / name, "--results", results)
+        done = farm("convert", name_of(tmp_path), "--to", name, "--out", tmp_path / name, "--results", results)
         assert done.returncode == 0, done.stderr
     runs = [record for record in stored(results) if record.request.plan and not record.request.plan.canary]
     steps = sorted(ns for record in runs for samples in record.decode for ns in samples.step_ns)
@@ -215,7 +215,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny_artifacts: Path, tmp_path: P
         (("run", tmp_path / "none.toml"), "no such file"),
         (("run", campaign, "--scheduler", "tls://127.0.0.1:1"), "tls"),
         (("results", "none", "--results", tmp_path / "r"), "no such folder"),
-        (("export", "none", "--to", "csv", "--out", tmp_path / "x", "--results", tmp_path / "r"), "no such folder"),
+        (("convert", "none", "--to", "csv", "--out", tmp_path / "x", "--results", tmp_path / "r"), "no such folder"),
         (("quick", "none"), "pair none: not one of"),
         (("devices", "--adb-server", "lab"), "HOST:PORT"),
         (("doctor", "--use-again", "none", "--results", tmp_path), "quarantine"),

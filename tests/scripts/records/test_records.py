@@ -8,7 +8,8 @@ from types import ModuleType
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from export.manifest import read_manifest, read_reference, write_json
+from export.files import write_json
+from export.manifest import read_manifest, read_reference
 from export.schema import drifted, render
 from models.errors import UserError
 from scripts.records import (

@@ -1,4 +1,4 @@
-"""A device runs what it has staged itself, and says so where it has not; nothing is reached here."""
+"""A device runs what it has pushed itself, and says so where it has not; nothing is reached here."""
 
 import asyncio
 from collections.abc import Callable
@@ -29,5 +29,5 @@ def iphone() -> Device:
 @pytest.mark.parametrize("device", [android, iphone])
 def test_what_another_process_staged_is_the_device_s_failure(device: Callable[[], Device], tmp_path: Path) -> None:
     request = RunRequest(run_id="r1", protocol=Protocol.model_validate(SMALL))
-    with pytest.raises(DeviceError, match="not staged by this process"):
+    with pytest.raises(DeviceError, match="not pushed by this process"):
         asyncio.run(device().run(request, str(tmp_path), lambda progress: None, 10.0))

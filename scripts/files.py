@@ -1,6 +1,10 @@
-"""Files, written whole or not at all."""
+"""Places that a command will write to at its end, tried before its work begins.
+
+How files are written and read is in `export.files`, since `export` needs it, too.
+"""
 
 import os
+import tempfile
 from pathlib import Path
 
 from models.errors import UserError
@@ -35,16 +39,33 @@ def check_folder(path: Path) -> None:
         raise UserError(f"{path}: not writable")
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write to a temporary sibling and rename."""
-    write_bytes(path, text.encode())
+def make_folder(path: Path, option: str) -> None:
+    """Make the folder unless it is there.
 
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """As `write_text`."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    Raises:
+        UserError: it cannot be made, or nothing can be written in it.
+    """
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise _refusal(path, option, error) from error
+
+
+def check_writable(path: Path, option: str) -> None:
+    """Open the file for writing; what it holds stays, and one that was not there is gone again after.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    existed = path.exists()
+    try:
+        path.open("ab").close()
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise _refusal(path, option, error) from error
+
+
+def _refusal(path: Path, option: str, error: OSError) -> UserError:
+    return UserError(f"{option} {path} cannot be written: {(error.strerror or str(error)).lower()}")

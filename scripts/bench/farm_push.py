@@ -1,4 +1,4 @@
-"""Staging an artifact through the farm beside a plain `adb push` of the same files."""
+"""Pushing an artifact through the farm beside a plain `adb push` of the same files."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from export.manifest import MANIFEST_FILE, FileKind, Manifest, read_manifest, sh
 from models.errors import UserError
 from scripts.farm.android.device import AdbDevice
 from scripts.farm.android.link import AdbLink
-from scripts.farm.android.push import STAGING_ROOT
+from scripts.farm.android.push import PUSH_ROOT
 
 _PLAIN = "/data/local/tmp/plain"
 _PUSH_S = 300.0
@@ -19,11 +19,11 @@ _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class StageTimes:
+class PushTimes:
     """Seconds of each round, by its number."""
 
     plain_s: dict[int, float]
-    staged_s: dict[int, float]
+    pushed_s: dict[int, float]
     again_s: dict[int, float]
 
 
@@ -40,28 +40,28 @@ def padded_artifact(source: Path, folder: Path, megabytes: int) -> tuple[Path, M
     return folder, read_manifest(folder)
 
 
-async def time_staging(device: AdbDevice, link: AdbLink, folder: Path, manifest: Manifest, rounds: int) -> StageTimes:
-    """Push, stage and stage again, `rounds` times; which of the first two comes first alternates."""
-    times = StageTimes({}, {}, {})
+async def time_push(device: AdbDevice, link: AdbLink, folder: Path, manifest: Manifest, rounds: int) -> PushTimes:
+    """Push by adb, by the farm, and by the farm again, `rounds` times; the first two take turns in going first."""
+    times = PushTimes({}, {}, {})
     for number in range(rounds):
-        await link.must(f"rm -rf {_PLAIN} {STAGING_ROOT} && mkdir -p {_PLAIN}")
+        await link.must(f"rm -rf {_PLAIN} {PUSH_ROOT} && mkdir -p {_PLAIN}")
         if number % 2:
-            times.staged_s[number] = await _stage(device, folder, manifest)
-            times.plain_s[number] = await _push(link, folder)
+            times.pushed_s[number] = await _push_by_farm(device, folder, manifest)
+            times.plain_s[number] = await _push_by_adb(link, folder)
         else:
-            times.plain_s[number] = await _push(link, folder)
-            times.staged_s[number] = await _stage(device, folder, manifest)
-        times.again_s[number] = await _stage(device, folder, manifest)
+            times.plain_s[number] = await _push_by_adb(link, folder)
+            times.pushed_s[number] = await _push_by_farm(device, folder, manifest)
+        times.again_s[number] = await _push_by_farm(device, folder, manifest)
     return times
 
 
-async def _stage(device: AdbDevice, folder: Path, manifest: Manifest) -> float:
+async def _push_by_farm(device: AdbDevice, folder: Path, manifest: Manifest) -> float:
     start = time.perf_counter()
-    await device.stage(folder, manifest)
+    await device.push(folder, manifest)
     return time.perf_counter() - start
 
 
-async def _push(link: AdbLink, folder: Path) -> float:
+async def _push_by_adb(link: AdbLink, folder: Path) -> float:
     start = time.perf_counter()
     done = await link.adb(["push", str(folder), _PLAIN], _PUSH_S)
     if done.code:
