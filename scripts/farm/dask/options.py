@@ -53,11 +53,16 @@ class DaskOptions:
 
 def is_own(address: str) -> bool:
     """Whether a Dask address can be reached from this machine alone: `inproc://`, `localhost`, 127.0.0.0/8 or ::1."""
-    scheme, _, place = address.rpartition("://")
-    if scheme == "inproc":
+    if address.startswith("inproc://"):
         return True
-    host = place.rpartition("]")[0].removeprefix("[") or place.partition(":")[0]
+    host = host_of(address)
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host.lower() == "localhost"
+
+
+def host_of(address: str) -> str:
+    """The host in `SCHEME://HOST:PORT`, without the brackets of an IPv6 address; the scheme may be missing."""
+    place = address.rpartition("://")[2]
+    return place.partition("]")[0][1:] if place.startswith("[") else place.partition(":")[0]
