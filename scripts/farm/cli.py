@@ -233,7 +233,9 @@ def reindex(results: Results = Path("results")) -> None:
 
 @app.command("worker")
 def worker(
-    scheduler: Annotated[str, typer.Option("--scheduler", metavar="ADDRESS", help="Dask scheduler, tls:// or, on this machine, tcp://.")],
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", metavar="ADDRESS", help="Dask scheduler, tls:// or, on this machine, tcp://.")
+    ],
     adb_server: Server = None,
     adb_connect: Connect = None,
     apk: Apk = None,
