@@ -45,6 +45,9 @@ def scripted(tmp_path: Path) -> Harness:
 
 
 def instrument(adb: Adb, phone: FakePhone, run_id: str = "r1") -> str:
+    manifest = phone.state.locate(f"{MODELS}/a/manifest.json")
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    manifest.touch()
     request = base64.b64encode(json.dumps({"run_id": run_id}).encode()).decode()
     words = ("am", "instrument", "-w", "-r", "-e", "artifact", f"{MODELS}/a", "-e", "request", request, COMPONENT)
     return adb("-s", phone.address, "shell", *words).stdout
@@ -139,8 +142,9 @@ def test_a_push_that_breaks_off(adb: Adb, make_phone: MakePhone, tmp_path: Path)
     broken = adb("-s", phone.address, "push", str(tmp_path / "big"), f"{MODELS}/big")
     assert broken.returncode == 1
     deadline = time.monotonic() + HUNG_S
-    while not adb("connect", phone.address).stdout.startswith(("connected to", "already connected")):
+    while adb("-s", phone.address, "get-state").stdout.strip() != "device":
         assert time.monotonic() < deadline, "the phone does not come back"
+        adb("connect", phone.address)
         time.sleep(0.1)
     assert adb("-s", phone.address, "push", str(tmp_path / "big"), f"{MODELS}/big").returncode == 0
     assert phone.state.locate(f"{MODELS}/big").stat().st_size == 2_000_000
