@@ -188,7 +188,7 @@ def _outcome(
 ) -> dict[str, object]:
     job = planned.job
     outcome, manifest = done.get(job.folder), manifests.get(job.folder)
-    entry: dict[str, object] = {"folder": job.folder, "action": planned.action}
+    entry: dict[str, object] = {"folder": job.folder, "action": planned.action, "reason": planned.reason}
     if isinstance(outcome, Failed):
         return {**entry, "verified": False, "failure": outcome.failure, "message": outcome.message}
     if manifest is None:

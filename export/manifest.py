@@ -188,8 +188,15 @@ def read_reference(folder: Path) -> TextReference | NetworkReference:
 
 
 def list_files(folder: Path, kind: FileKind, names: tuple[str, ...] | None = None) -> list[FileEntry]:
-    """Entries of the given files, or of everything under `folder`, sorted by path."""
-    paths = [folder / name for name in names] if names is not None else [p for p in folder.rglob("*") if p.is_file()]
+    """Entries of the given files, or of everything under `folder`, sorted by path.
+
+    Raises:
+        UserError: a file is a link, or lies behind one, that leads out of the folder.
+    """
+    paths = [folder / name for name in names] if names is not None else _files_under(folder)
+    for path in paths:
+        if not _is_inside(path, folder):
+            raise UserError(f"{path}: a link that leads out of the folder; an artifact holds its own files")
     return [
         FileEntry(path=path.relative_to(folder).as_posix(), kind=kind, sha256=sha256(path), bytes=path.stat().st_size)
         for path in sorted(paths)
@@ -200,10 +207,13 @@ def check_files(folder: Path, manifest: Manifest) -> GateResult:
     """The folder holds the manifest's files, unchanged, and nothing else.
 
     Raises:
-        GateError: naming the first file that is missing, extra or changed.
+        GateError: naming the first file that is missing, extra, changed, or a link that leads out of the folder.
     """
     listed = {entry.path: entry for entry in manifest.files}
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST_FILE}
+    present = {path.relative_to(folder).as_posix() for path in _files_under(folder)} - {MANIFEST_FILE}
+    for name in sorted(listed.keys() | present | {MANIFEST_FILE}):
+        if not _is_inside(folder / name, folder):
+            raise GateError(Gate.FILES, f"{name} leads out of the folder; an artifact holds its own files")
     for name in sorted(listed.keys() - present):
         raise GateError(Gate.FILES, f"{name} is in the manifest but not in the folder")
     for name in sorted(present - listed.keys()):
@@ -218,11 +228,21 @@ def check_files(folder: Path, manifest: Manifest) -> GateResult:
     )  # fmt: skip
 
 
+def _files_under(folder: Path) -> list[Path]:
+    """Every file and every link, also those whose target is missing or a folder; linked folders are not entered."""
+    return [path for path in folder.rglob("*") if path.is_symlink() or path.is_file()]
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Whether a path stays in the folder when all links are followed."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
 def damaged_file(folder: Path, manifest: Manifest) -> str | None:
-    """The first file that is missing or has another size; hashes are left to `verify`."""
+    """The first file that is missing, outside the folder or of another size; hashes are left to `verify`."""
     for entry in manifest.files:
         path = folder / entry.path
-        if not path.is_file() or path.stat().st_size != entry.bytes:
+        if not path.is_file() or not _is_inside(path, folder) or path.stat().st_size != entry.bytes:
             return entry.path
     return None
 

@@ -25,22 +25,31 @@ class Tell(Protocol):
 
 
 class Attempt:
-    """Attempts on one device. A device that failed is prepared again before the next one."""
+    """Attempts on one device. A device that failed is prepared again before the next one.
+
+    Attributes:
+        needs_person: why the last attempt failed in a way that no further attempt can mend; empty otherwise.
+    """
 
     def __init__(self, campaign: Campaign, session: str, device: Device, state: DevicesState, tell: Tell) -> None:
         self._campaign, self._session, self._device = campaign, session, device
         self._state, self._tell = state, tell
         self._is_ready = False
         self._celsius: float | None = None
+        self.needs_person = ""
 
     async def run(self, slot: Slot, number: int) -> RunRecord:
         """The record of attempt `number`, whatever happens, cancellation excepted."""
         request = slot.request(self._campaign, self._session, number)
+        self.needs_person = ""
         try:
             return await self._run(slot, request)
         except TROUBLE as error:
             self._is_ready = False
-            return self._without_harness(slot, request, failed(error))
+            outcome = failed(error)
+            if isinstance(error, DeviceError) and error.needs_person:
+                self.needs_person = outcome.message
+            return self._without_harness(slot, request, outcome)
 
     async def _run(self, slot: Slot, request: RunRequest) -> RunRecord:
         cell = slot.position.cell

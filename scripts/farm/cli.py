@@ -59,6 +59,9 @@ Scheduler = Annotated[
 TlsCa = Annotated[Path | None, typer.Option("--tls-ca-file", help="Certificate authority of the Dask cluster (PEM).")]
 TlsCert = Annotated[Path | None, typer.Option("--tls-cert", help="Certificate of this side (PEM).")]
 TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Private key of this side (PEM).")]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Allow a scheduler without TLS that other machines can reach.")
+]
 
 
 @app.command("quick")
@@ -170,12 +173,13 @@ def run(
     tls_ca_file: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    insecure: Insecure = False,
     no_tty: NoTty = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a campaign, or go on with it: what is recorded already is not run again."""
     campaign = with_name(read_campaign(campaign_file), name)
-    dask = DaskOptions(scheduler, tls_ca_file, tls_cert, tls_key) if scheduler else None
+    dask = DaskOptions(scheduler, tls_ca_file, tls_cert, tls_key, insecure) if scheduler else None
     _leave(_await(_run(campaign, results, dask, not no_tty)), as_json)
 
 
@@ -229,20 +233,24 @@ def reindex(results: Results = Path("results")) -> None:
 
 @app.command("worker")
 def worker(
-    scheduler: Annotated[str, typer.Option("--scheduler", metavar="ADDRESS", help="Dask scheduler, tcp:// or tls://.")],
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", metavar="ADDRESS", help="Dask scheduler, tls:// or, on this machine, tcp://.")
+    ],
     adb_server: Server = None,
     adb_connect: Connect = None,
     apk: Apk = None,
     tls_ca_file: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    insecure: Insecure = False,
 ) -> None:
     """Offer this host's devices to `run --scheduler`: one Dask worker each, started and stopped as they come and go."""
     from scripts.farm.dask.worker import serve
 
     options = options_of(adb_server, adb_connect, apk)
+    dask = DaskOptions(scheduler, tls_ca_file, tls_cert, tls_key, insecure)
     try:
-        _await(serve(DaskOptions(scheduler, tls_ca_file, tls_cert, tls_key), options))
+        _await(serve(dask, options))
     except KeyboardInterrupt:
         say("all workers are stopped")
         raise

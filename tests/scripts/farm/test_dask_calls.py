@@ -14,6 +14,7 @@ from scripts.farm.dask.device import DaskDevice, DaskDiscovery
 from scripts.farm.dask.remote import RESOURCE
 from scripts.farm.device import Device, DeviceError, DiscoveryOptions, Problem, Progress
 from scripts.records import Protocol, RunRecord, RunRequest
+from tests.limits import HUNG_S
 from tests.scripts.farm.doubles import SMALL, ScriptedPhone, identity
 
 REQUEST = RunRequest(run_id="r1", protocol=Protocol.model_validate(SMALL))
@@ -82,7 +83,7 @@ def with_client(work: Callable[[Client], Coroutine[None, None, None]]) -> None:
             ) as cluster,
             Client(cluster, asynchronous=True) as client,
         ):  # fmt: skip
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(HUNG_S):
                 await work(client)
 
     asyncio.run(go())
@@ -110,7 +111,7 @@ def test_a_cancelled_run_is_over_before_the_restore(tiny_artifacts: Path) -> Non
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HUNG_S):
             await device.restore({"stay_awake": "0"})
         assert phone.calls == ["push", "run", "run ended", "abort r1", "restore {'stay_awake': '0'}"]
 
@@ -150,7 +151,7 @@ def test_an_abort_does_not_wait_for_the_run(tiny_artifacts: Path) -> None:
         device = DaskDevice(client, identity("p1"), airplane_mode=False)
         task = begin(device, artifact(tiny_artifacts))
         await phone.has_begun.wait()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HUNG_S):
             await device.abort("r1")
         assert phone.calls[-1] == "abort r1"
         task.cancel()

@@ -13,6 +13,7 @@ import pytest
 
 from export.manifest import FileEntry, content_id, read_manifest, sha256
 from scripts.records import Completed, Failed, FailureKind, Running, RunRecord, Stage, read_finished_record, read_record
+from tests.limits import HUNG_S
 
 TARGETS = ("onnx", "executorch")
 SMALL = {
@@ -35,7 +36,7 @@ def start(artifact: Path, request: Path, out: Path) -> subprocess.Popen[str]:
 
 def run(artifact: Path, request: Path, out: Path) -> tuple[int, list[dict[str, object]], str]:
     process = start(artifact, request, out)
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=HUNG_S)
     return process.returncode, [json.loads(line) for line in output.splitlines()], errors
 
 
