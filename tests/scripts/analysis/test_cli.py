@@ -119,7 +119,7 @@ def test_a_slower_candidate_is_a_regression_and_a_faster_one_is_not(tmp_path):
         ({"device": GeneratedDevice(os_build="generated/2")}, "OS build: generated/1 against generated/2"),
         ({"harness_build": "another"}, "harness:"),
         (
-            {"protocol": Protocol(num_threads=2, prompt_lengths=(64,), depths=(0, 512), decode_steps=16)},
+            {"protocol": Protocol(num_threads=2, prompt_lengths=(64,), contexts=(0, 512), decode_steps=16)},
             "num_threads: 4 against 2",
         ),
     ],

@@ -111,7 +111,7 @@ def test_a_run_that_failed_before_it_reported_its_runtime_is_counted_in_its_cell
         {"devices": [GeneratedDevice(os_build="generated/2")]},
         {"devices": [GeneratedDevice(device_id="phone-2")]},
         {"campaign": Campaign(harness_build="another")},
-        {"campaign": Campaign(protocol=Protocol(num_threads=2, prompt_lengths=(64,), depths=(0,), decode_steps=4))},
+        {"campaign": Campaign(protocol=Protocol(num_threads=2, prompt_lengths=(64,), contexts=(0,), decode_steps=4))},
     ],
 )
 def test_other_conditions_are_other_cells(other):
