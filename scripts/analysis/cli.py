@@ -176,9 +176,10 @@ def compare(
 @app.command("history")
 def history(results: Results, metric: WhichMetric = MetricName.DECODE_P50_MS, as_json: AsJson = False) -> None:
     """Find lasting steps in each network's history on each device; a point is a campaign."""
+    series = series_of(_load(results), metric)
+    searched = max(1, sum(each.refusal is None for each in series))
     found = [
-        (each, [] if each.refusal else find_steps(each.values, METRICS[metric].floor))
-        for each in series_of(_load(results), metric)
+        (each, [] if each.refusal else find_steps(each.values, METRICS[metric].floor, searched)) for each in series
     ]
     if as_json:
         rows = [{"series": series, "not_searched": series.refusal, "steps": steps} for series, steps in found]

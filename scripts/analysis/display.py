@@ -1,5 +1,6 @@
 """What the commands print for people."""
 
+import math
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -170,7 +171,7 @@ def print_setup(setup: Setup) -> None:
 
 
 def _verdict_columns(verdict: Verdict, p_all: float | None = None) -> list[str]:
-    interval = f"{shown(verdict.low)} to {shown(verdict.high)}"
+    interval = NO_INTERVAL if math.isnan(verdict.low) else f"{shown(verdict.low)} to {shown(verdict.high)}"
     numbers = [f"{verdict.p_adjusted:.2g}"] + ([] if p_all is None else [f"{p_all:.2g}"])
     return [verdict.word, shown(verdict.ratio), interval, *numbers, f"{verdict.n_a}+{verdict.n_b}"]
 

@@ -111,7 +111,8 @@ def _plain(value: object) -> object:
         plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
         return {"label": value.label, **plain}
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+        # Fields without a repr are for calculating on.
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.repr}
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -1,9 +1,10 @@
 """Is one set of runs faster than another? Ratio, interval, test and words, on one number for each run.
 
-The rule, in order. A winner is named only if (1) both sides have at least 5 usable runs, (2) that many runs could
-reach the level at all after the correction, (3) the test says so at 5 % after Holm's correction over the family, and
-(4) the ratio differs from 1 by the metric's floor. Everything else is `no difference shown` or `not enough runs`, and
-where a run's value is 0, so that there is no ratio, `undecided`.
+docs/method.md, "The rule of a verdict", is the specification, which the app follows too; tests/golden/verdicts.json
+holds both to it. In short: a winner is named only if (1) both sides have at least 5 usable runs, (2) that many runs
+could reach the level at all after the correction, (3) an exact rank test says so at 5 % after Holm's correction over
+the family, and (4) the ratio differs from 1 by the metric's floor. Everything else is `no difference shown` or
+`not enough runs`, and where a run's value is 0, so that there is no ratio, `undecided`.
 
 The family is one setup: one device, OS build, runtime, scheme and protocol, with all its pairs and contexts. A device
 is judged by itself, so a campaign with more phones does not need more runs on each; `p_all` is corrected over
@@ -13,21 +14,24 @@ cannot fall below p = 0.008 and so carries a family of 6; the verdict of a large
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from statistics import NormalDist
 
 import numpy as np
-from scipy import stats
 
 from models.errors import UserError
 from scripts.analysis.metrics import METRICS, Better, Metric, MetricName, Unit
+from scripts.analysis.modes import Modes, find_modes
+from scripts.analysis.ranks import Method, RankTest, least_p, rank_test
 
 ALPHA = 0.05
 MIN_RUNS = 5
 # An exact paired test of n pairs cannot fall below 2 / 2^n: from 8 pairs on (0.008) it is as sharp as the unpaired one.
 MIN_PAIRS = 8
-_RESAMPLES = 2000
-_EXACT_UP_TO = 25
+POWER = 0.8
+# Probabilities are sums of many terms: what is equal on paper may differ in the last digits.
+_EQUAL = 1e-12
 DECODE_P50 = METRICS[MetricName.DECODE_P50_MS]
 
 
@@ -43,11 +47,31 @@ class Word(StrEnum):
     UNDECIDED = "undecided"  # a run's value is 0 or below: such sides have no ratio
 
 
-class Method(StrEnum):
-    """The test."""
+class Judged(StrEnum):
+    """Which runs the word is about."""
 
-    MANN_WHITNEY = "Mann-Whitney"
-    PAIRED = "Wilcoxon, neighbouring runs paired"
+    ALL_RUNS = "all runs"
+    FAST_MODE = "fast mode"
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What one choice of runs says.
+
+    Attributes:
+        ratio: Hodges-Lehmann estimate of a / b. NaN without runs on both sides.
+        low: lower end of the 95 % interval that inverts the test. NaN where so few runs have none.
+        high: upper end.
+        p: of the two-sided test, uncorrected.
+    """
+
+    word: Word
+    ratio: float
+    low: float
+    high: float
+    p: float
+    n_a: int
+    n_b: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,12 +79,18 @@ class Verdict:
     """Side a against side b.
 
     Attributes:
-        ratio: median of a / median of b. NaN without runs on both sides, and where a value is not above 0.
-        low: lower end of its 95 % bootstrap interval over runs.
-        high: upper end.
+        ratio: Hodges-Lehmann estimate of a / b. NaN without runs on both sides, and where a value is not above 0.
+        low: lower end of its 95 % interval, which inverts the test: with a winner it never holds 1.
+        high: upper end. Both are NaN where fewer runs have no interval.
         p: of the two-sided test, uncorrected; 1 where it could not be made.
         p_adjusted: corrected by Holm over the family.
         tests: size of the family.
+        n_a: runs of side a that were judged; `judged` says which.
+        n_b: the same of side b.
+        minimum_effect: smallest relative slowdown that such runs would show in 80 % of repetitions. NaN where there is
+            no test.
+        modes: where runs fall into two modes.
+        other: what the runs say that were not judged so: all runs beside the fast mode, or the fast mode beside all.
         reason: one sentence that says why it is this word.
     """
 
@@ -74,7 +104,13 @@ class Verdict:
     method: Method
     n_a: int
     n_b: int
+    minimum_effect: float
+    judged: Judged = Judged.ALL_RUNS
+    modes: Modes | None = None
+    other: Analysis | None = None
     reason: str
+    test: RankTest | None = field(repr=False, compare=False)
+    other_test: RankTest | None = field(default=None, repr=False, compare=False)
 
     @property
     def decided(self) -> bool:
@@ -93,51 +129,45 @@ class Verdict:
 
 
 def compare(
-    a: Sequence[float], b: Sequence[float], metric: Metric = DECODE_P50, *, tests: int = 1, paired: bool = False,
-    seed: int = 0,
-) -> Verdict:  # fmt: skip
+    a: Sequence[float], b: Sequence[float], metric: Metric = DECODE_P50, *, tests: int = 1, paired: bool = False
+) -> Verdict:
     """Compare two sets of runs.
 
     Args:
         a: the metric of each run; with a value of 0 or below the verdict is `undecided`.
         b: the same of the other side.
-        metric: gives the direction that is better and the floor.
+        metric: gives the direction that is better, the unit and the floor.
         tests: how many comparisons are made in this family; p is multiplied by it, as Holm does for the smallest p.
             `adjust` corrects a whole family at once.
-        paired: run i of `a` and run i of `b` are neighbours in time. Used from 8 pairs on; the choice never looks at p.
-        seed: of the bootstrap.
+        paired: run i of `a` and run i of `b` are neighbours in time. Used from 8 pairs on, unless there are two modes;
+            the choice never looks at p.
 
     Raises:
         UserError: a value is not finite, or paired sides differ in length.
     """
-    if not all(math.isfinite(value) for value in (*a, *b)):
-        raise UserError(f"{metric.name}: every run's value must be a finite number")
-    if paired and len(a) != len(b):
-        raise UserError(f"paired sides must have equally many runs, not {len(a)} and {len(b)}")
-    method = Method.PAIRED if paired and len(a) >= MIN_PAIRS else Method.MANN_WHITNEY
-    nan = math.nan
-    if zeros := sum(value <= 0 for value in (*a, *b)):
-        reason = f"{zeros} of {len(a) + len(b)} runs have a value that is not above 0, and so no ratio"
-        return Verdict(
-            word=Word.UNDECIDED, ratio=nan, low=nan, high=nan, p=1.0, p_adjusted=1.0, tests=tests, method=method,
-            n_a=len(a), n_b=len(b), reason=reason,
-        )  # fmt: skip
-    if not a or not b:
-        return _worded(nan, (nan, nan), 1.0, 1.0, tests, method, (len(a), len(b)), metric)
     first, second = np.array(a, float), np.array(b, float)
-    ratio, interval = _ratio(first, second, method, seed)
-    p = _p_value(first, second, method)
-    return _worded(ratio, interval, p, min(1.0, p * tests), tests, method, (len(a), len(b)), metric)
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        raise UserError(f"{metric.name}: every run's value must be a finite number")
+    if paired and len(first) != len(second):
+        raise UserError(f"paired sides must have equally many runs, not {len(first)} and {len(second)}")
+    if zeros := int((first <= 0).sum() + (second <= 0).sum()):
+        reason = f"{zeros} of {len(first) + len(second)} runs have a value that is not above 0, and so no ratio"
+        return _untested(Word.UNDECIDED, reason, first, second, tests)
+    if not len(first) or not len(second):
+        return _untested(Word.NOT_ENOUGH, _too_few(len(first), len(second)), first, second, tests)
+    modes = find_modes(first, second, metric)
+    method = Method.PAIRED if paired and len(first) >= MIN_PAIRS and modes is None else Method.MANN_WHITNEY
+    test = rank_test(first, second, method)
+    verdict = replace(_untested(Word.NOT_ENOUGH, "", first, second, tests), test=test, p=test.p, method=method)
+    if modes is not None:
+        verdict = _with_modes(verdict, modes, first, second)
+    return _worded(verdict, min(1.0, verdict.p * tests), tests, metric)
 
 
 def adjust(verdicts: Sequence[Verdict], metric: Metric = DECODE_P50) -> list[Verdict]:
     """Correct a family of verdicts by Holm and word each anew. Those without enough runs were no tests."""
     corrected, size = holm_tested(verdicts), max(1, sum(each.tested for each in verdicts))
-    return [
-        replace(each, tests=size) if each.word is Word.UNDECIDED else
-        _worded(each.ratio, (each.low, each.high), each.p, p, size, each.method, (each.n_a, each.n_b), metric)
-        for each, p in zip(verdicts, corrected, strict=True)
-    ]  # fmt: skip
+    return [_worded(each, p, size, metric) for each, p in zip(verdicts, corrected, strict=True)]
 
 
 def holm_tested(verdicts: Sequence[Verdict]) -> list[float]:
@@ -157,75 +187,117 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def least_p(n_a: int, n_b: int, method: Method) -> float:
-    """The smallest p that this many runs can reach, all of one side below all of the other."""
-    if method is Method.PAIRED:
-        return 2.0 ** (1 - n_a)
-    return 2 / math.comb(n_a + n_b, n_a)
-
-
 def runs_needed(tests: int, method: Method = Method.MANN_WHITNEY) -> int:
     """Runs a side with which the smallest p of a family of this size can fall below 5 %."""
     runs = MIN_RUNS
-    while least_p(runs, runs, method) * tests > ALPHA:
+    while not _reaches(least_p(runs, runs, method) * tests):
         runs += 1
     return runs
 
 
-def _worded(
-    ratio: float, interval: tuple[float, float], p: float, p_adjusted: float, tests: int, method: Method,
-    runs: tuple[int, int], metric: Metric,
-) -> Verdict:  # fmt: skip
-    word, reason = _word(ratio, p_adjusted, tests, method, runs, metric)
+def minimum_effect(test: RankTest, tests: int, floor: float) -> float:
+    """Smallest relative slowdown found in 80 % of repetitions, by the width of the interval; NaN where there is none.
+
+    The interval at the level of Holm's first step is h wide to each side (in logs), z = quantile(1 - level / 2)
+    standard errors. A true effect of h is found in half of all repetitions, one of h (1 + quantile(0.8) / z) in 80 %.
+    An effect below the floor is never named.
+    """
+    level = ALPHA / tests
+    interval = test.interval(level)
+    if interval is None:
+        return math.nan
+    half = (interval[1] - interval[0]) / 2
+    normal = NormalDist()
+    return max(floor, math.expm1(half * (1 + normal.inv_cdf(POWER) / normal.inv_cdf(1 - level / 2))))
+
+
+def _untested(word: Word, reason: str, a: np.ndarray, b: np.ndarray, tests: int) -> Verdict:
+    nan = math.nan
     return Verdict(
-        word=word, ratio=ratio, low=interval[0], high=interval[1], p=p, p_adjusted=p_adjusted, tests=tests,
-        method=method, n_a=runs[0], n_b=runs[1], reason=reason,
+        word=word, ratio=nan, low=nan, high=nan, p=1.0, p_adjusted=1.0, tests=tests, method=Method.MANN_WHITNEY,
+        n_a=len(a), n_b=len(b), minimum_effect=nan, reason=reason, test=None,
     )  # fmt: skip
 
 
-def _word(
-    ratio: float, p_adjusted: float, tests: int, method: Method, runs: tuple[int, int], metric: Metric
-) -> tuple[Word, str]:
-    if min(runs) < MIN_RUNS:
-        return Word.NOT_ENOUGH, f"{runs[0]} and {runs[1]} usable runs; a winner needs {MIN_RUNS} on each side"
-    if p_adjusted <= ALPHA:
+def _with_modes(verdict: Verdict, modes: Modes, a: np.ndarray, b: np.ndarray) -> Verdict:
+    """The fast mode is judged, unless too few runs are left or one side is slow more often: then all runs are."""
+    every = verdict.test
+    fast = rank_test(a[~np.array(modes.slow_a)], b[~np.array(modes.slow_b)], Method.MANN_WHITNEY)
+    if min(fast.n_a, fast.n_b) < MIN_RUNS or _reaches(modes.p):
+        return replace(verdict, modes=modes, other_test=fast)
+    return replace(
+        verdict, modes=modes, judged=Judged.FAST_MODE, test=fast, other_test=every, p=fast.p, n_a=fast.n_a,
+        n_b=fast.n_b,
+    )  # fmt: skip
+
+
+def _worded(verdict: Verdict, p_adjusted: float, tests: int, metric: Metric) -> Verdict:
+    """The verdict, as one of a family of so many tests."""
+    test = verdict.test
+    if test is None:
+        return replace(verdict, tests=tests)
+    word, reason = _word(test, p_adjusted, tests, metric)
+    other = None
+    if verdict.other_test is not None:
+        other = _analysis(verdict.other_test, tests, metric)
+        reason = f"{reason}; {_modes_reason(verdict, other)}"
+    judged = _analysis(test, tests, metric)
+    return replace(
+        verdict, word=word, ratio=judged.ratio, low=judged.low, high=judged.high, p_adjusted=p_adjusted, tests=tests,
+        minimum_effect=minimum_effect(test, tests, metric.floor) if verdict.tested else math.nan, other=other,
+        reason=reason,
+    )  # fmt: skip
+
+
+def _analysis(test: RankTest, tests: int, metric: Metric) -> Analysis:
+    """By itself, with Bonferroni's correction."""
+    word, _ = _word(test, min(1.0, test.p * tests), tests, metric)
+    low, high = test.interval(ALPHA) or (math.nan, math.nan)
+    return Analysis(word, math.exp(test.estimate), math.exp(low), math.exp(high), test.p, test.n_a, test.n_b)
+
+
+def _word(test: RankTest, p_adjusted: float, tests: int, metric: Metric) -> tuple[Word, str]:
+    if min(test.n_a, test.n_b) < MIN_RUNS:
+        return Word.NOT_ENOUGH, _too_few(test.n_a, test.n_b)
+    ratio, after = math.exp(test.estimate), f"p {p_adjusted:.2g} after Holm over {tests}"
+    if _reaches(p_adjusted):
         if abs(ratio - 1) < metric.floor:
             return (
                 Word.NO_DIFFERENCE,
                 f"the difference is real, but below {metric.floor:.0%}, the floor of {metric.name}",
             )
-        return _winner(ratio, metric), f"p {p_adjusted:.2g} after Holm over {tests}"
+        return _winner(ratio, metric), after
     # Holm's first step is the easiest to fail: if even that is out of reach, no data could have named a winner.
-    if least_p(*runs, method) * tests > ALPHA:
-        need = runs_needed(tests, method)
-        return Word.NOT_ENOUGH, f"{min(runs)} runs a side cannot decide {tests} comparisons; {need} can"
-    return Word.NO_DIFFERENCE, f"p {p_adjusted:.2g} after Holm over {tests}"
+    if not _reaches(test.least_p * tests):
+        need = runs_needed(tests, test.method)
+        runs = min(test.n_a, test.n_b)
+        return Word.NOT_ENOUGH, f"{runs} runs a side cannot decide {tests} comparisons; {need} can"
+    effect = minimum_effect(test, tests, metric.floor)
+    return Word.NO_DIFFERENCE, f"{after}; such runs show a difference of {effect:.1%} in {POWER:.0%} of repetitions"
+
+
+def _modes_reason(verdict: Verdict, other: Analysis) -> str:
+    modes = verdict.modes
+    assert modes is not None
+    if verdict.judged is Judged.FAST_MODE:
+        judged, beside = "judged in the fast mode", "all runs"
+    elif min(other.n_a, other.n_b) < MIN_RUNS:
+        judged, beside = "too few are left in the fast mode, all runs are judged", "the fast mode"
+    else:
+        judged, beside = f"one side is slow more often (p {modes.p:.2g}), all runs are judged", "the fast mode"
+    interval = "" if math.isnan(other.low) else f" ({other.low:.3g} to {other.high:.3g})"
+    return f"{modes.sentence}; {judged}; {beside}: {other.word}, ratio {other.ratio:.3g}{interval}"
+
+
+def _too_few(n_a: int, n_b: int) -> str:
+    return f"{n_a} and {n_b} usable runs; a winner needs {MIN_RUNS} on each side"
+
+
+def _reaches(p: float) -> bool:
+    return p <= ALPHA + _EQUAL
 
 
 def _winner(ratio: float, metric: Metric) -> Word:
     if metric.unit is Unit.BYTES:
         return Word.SMALLER if ratio < 1 else Word.LARGER
     return Word.FASTER if (ratio < 1) == (metric.better is not Better.HIGHER) else Word.SLOWER
-
-
-def _ratio(a: np.ndarray, b: np.ndarray, method: Method, seed: int) -> tuple[float, tuple[float, float]]:
-    """Ratio of medians and its percentile interval, runs resampled with replacement; pairs stay together."""
-    random = np.random.default_rng(seed)
-    rows = random.integers(len(a), size=(_RESAMPLES, len(a)))
-    other = rows if method is Method.PAIRED else random.integers(len(b), size=(_RESAMPLES, len(b)))
-    draws = np.median(a[rows], axis=1) / np.median(b[other], axis=1)
-    low, high = np.percentile(draws, (2.5, 97.5))
-    return float(np.median(a) / np.median(b)), (float(low), float(high))
-
-
-def _p_value(a: np.ndarray, b: np.ndarray, method: Method) -> float:
-    if method is Method.PAIRED:
-        logs = np.log(a / b)
-        # Where runs fall into two modes most pairs can point one way and the medians the other: that shows nothing.
-        agree = np.median(logs) * np.log(np.median(a) / np.median(b)) > 0
-        return float(np.asarray(stats.wilcoxon(logs))[1]) if agree else 1.0
-    tied = len(np.unique(np.concatenate([a, b]))) < len(a) + len(b)
-    exact = not tied and max(len(a), len(b)) <= _EXACT_UP_TO
-    # Ties make the exact distribution wrong; the asymptotic one is corrected for them.
-    result = stats.mannwhitneyu(a, b, method="exact" if exact else "asymptotic")
-    return float(np.asarray(result)[1])

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 
 from scripts.analysis.cells import Cell
-from scripts.analysis.history import Series, find_steps
+from scripts.analysis.history import NIGHTS_AFTER, NIGHTS_BEFORE, Series, find_steps
 from scripts.analysis.history import series_of as history_series
 from scripts.report.kit.blocks import Block, Column, DataRow, Figure, Row, Section, Table
 from scripts.report.kit.charts import finish, named, tooltip
@@ -23,12 +23,12 @@ def history_section(cells: Sequence[Cell]) -> Section | None:
         return None
     lead = (
         "The same device, network and protocol from campaign to campaign; what may change is the software. A step is a "
-        "lasting change that analysis confirms; it takes at least 8 campaigns to find one.",
+        f"lasting change that analysis confirms; it takes {NIGHTS_BEFORE} campaigns before it and {NIGHTS_AFTER} from it on to find one.",
     )
     blocks: list[Block] = [_figure(series)]
     if steps := _steps(series):
         blocks.append(Table("Steps: lasting changes of decode p50", _STEP_COLUMNS, steps))
-    data = {"history": [row for index, each in enumerate(series) for row in _rows(index, each)]}
+    data = {"history": [row for index, each in enumerate(series) for row in _rows(index, each, len(series))]}
     return Section("history", "History", lead, blocks, data)
 
 
@@ -86,8 +86,8 @@ def _figure(series: Sequence[Series]) -> Figure:
     )
 
 
-def _rows(index: int, series: Series) -> list[DataRow]:
-    steps = {step.index for step in find_steps(series.values)}
+def _rows(index: int, series: Series, num_series: int) -> list[DataRow]:
+    steps = {step.index for step in find_steps(series.values, num_series=num_series)}
     return [
         {
             "line": str(index),
@@ -117,7 +117,7 @@ def _steps(series: Sequence[Series]) -> list[Row]:
             )
         )
         for each in series
-        for step in find_steps(each.values)
+        for step in find_steps(each.values, num_series=len(series))
     ]
 
 

@@ -8,7 +8,8 @@ from models.errors import UserError
 from scripts.analysis.cells import group_cells
 from scripts.analysis.metrics import METRICS, MetricName
 from scripts.analysis.pairs import pair_verdicts
-from scripts.analysis.verdict import Method, Word, adjust, compare, holm, least_p, runs_needed
+from scripts.analysis.ranks import Method, least_p
+from scripts.analysis.verdict import Judged, Word, adjust, compare, holm, runs_needed
 from scripts.testing.records.generator import Campaign, GeneratedDevice, generate_records, pair_networks
 
 SPEED = METRICS[MetricName.DECODE_TOKENS_PER_S]
@@ -148,18 +149,61 @@ def test_neighbouring_runs_are_paired_from_eight_on():
     assert {row.verdict.method for row in many} == {Method.PAIRED}
 
 
-def test_pairs_and_medians_that_disagree_name_no_winner():
-    slow_and_fast = [1.00, 1.01, 1.02, 1.03, 1.04, 1.05, 1.06, 1.07, 2.00, 2.01, 2.02, 2.03, 2.04, 2.05, 2.06, 2.07]
-    other = [1.03 * value for value in slow_and_fast]
-    other[8] = 1.0  # one run in the other mode moves the median below, while 15 of 16 pairs are slower
-    verdict = compare(other, slow_and_fast, tests=2, paired=True)
-    assert verdict.ratio < 0.8
-    assert verdict.word is Word.NO_DIFFERENCE
+def slow_every(values, every, factor=2.1):
+    return [value * (factor if index % every == 0 else 1) for index, value in enumerate(values)]
 
 
-def test_the_ratio_of_pairs_is_that_of_the_medians_shown_beside_it():
-    a, b = [10.0, 11, 12, 13, 14, 15, 16, 29], [5.0, 6, 7, 8, 9, 10, 11, 12]
-    assert compare(a, b, paired=True).ratio == pytest.approx(13.5 / 8.5)
+def test_two_modes_are_flagged_counted_and_judged_in_the_fast_one():
+    random = np.random.default_rng(6)
+    found = [
+        compare(slow_every(runs(random, 10, 1.1), 5), slow_every(runs(random, 10), 4), paired=True) for _ in range(100)
+    ]
+    assert all(each.judged is Judged.FAST_MODE for each in found)
+    assert {(each.n_a, each.n_b) for each in found} == {(8, 7)}
+    assert np.mean([each.word is Word.SLOWER for each in found]) >= 0.95
+    assert np.mean([each.other.word is Word.SLOWER for each in found]) < 0.9  # of all runs
+    assert "5 of 20 runs (2 of 10 and 3 of 10) belong to a mode 2.1 times slower" in found[0].reason
+    assert "all runs: " in found[0].reason
+
+
+def test_one_mode_is_no_two():
+    random = np.random.default_rng(7)
+    flagged = [compare(runs(random, 10, 1.5, 0.1), runs(random, 10, 1.0, 0.1)).modes is not None for _ in range(TRIALS)]
+    assert np.mean(flagged) <= 0.005
+
+
+def test_a_side_that_is_slow_more_often_is_judged_with_all_its_runs():
+    random = np.random.default_rng(8)
+    verdict = compare(slow_every(runs(random, 10), 2), runs(random, 10))
+    assert verdict.judged is Judged.ALL_RUNS
+    assert verdict.other.n_a == 5
+    assert "slow more often" in verdict.reason
+
+
+def test_the_minimum_effect_is_found_in_80_percent():
+    random = np.random.default_rng(9)
+    for count, paired in ((6, False), (10, True)):
+        equal = [compare(runs(random, count), runs(random, count), tests=2, paired=paired) for _ in range(TRIALS)]
+        effect = np.median([each.minimum_effect for each in equal])
+        found = [
+            compare(runs(random, count, 1 + effect), runs(random, count), tests=2, paired=paired).names_winner
+            for _ in range(TRIALS)
+        ]
+        assert 0.7 <= np.mean(found) <= 0.9
+    silent = next(each for each in equal if each.word is Word.NO_DIFFERENCE)
+    assert f"a difference of {silent.minimum_effect:.1%} in 80% of repetitions" in silent.reason
+
+
+def test_under_drift_a_winners_interval_never_holds_1():
+    random = np.random.default_rng(10)
+    winners = 0
+    for _ in range(200):
+        trend = np.exp(np.cumsum(random.normal(0, 0.05, 10)))
+        a, b = (np.array(runs(random, 10, level)) * trend for level in (1.05, 1.0))
+        verdict = compare(a.tolist(), b.tolist(), paired=True)
+        winners += verdict.names_winner
+        assert not (verdict.names_winner and verdict.low <= 1 <= verdict.high)
+    assert winners > 100
 
 
 def test_invalid_and_failed_runs_never_enter_a_verdict():

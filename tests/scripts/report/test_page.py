@@ -171,19 +171,19 @@ def test_every_failure_is_listed_with_its_reason(full_page: Path):
 def test_a_step_in_the_history_is_named(tmp_path: Path):
     records = [
         record
-        for day in range(12)
+        for day in range(18)
         for record in generate_records(
             [PHONE],
             pair_networks("tiny")[:1],
             Campaign(
-                name=f"night-{day:02d}", repetitions=2, started_day=day + 1, slower={"deep-8x64": 1.0 + (day > 5)}
+                name=f"night-{day:02d}", repetitions=2, started_day=day + 1, slower={"deep-8x64": 1.0 + (day > 11)}
             ),
             seed=day,
         )
     ]
     html = write_page(tmp_path, records).read_text()
     assert "Did a device become slower" in html
-    assert "night-06" in html
+    assert "night-12" in html
 
 
 @pytest.mark.parametrize(
