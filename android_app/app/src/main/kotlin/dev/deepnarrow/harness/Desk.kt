@@ -69,19 +69,19 @@ class Desk(private val context: Context, val folders: AllowedFolders) {
         busy = busy,
     )
 
-    /** Depths that the pair's artifacts can hold; the pick screen shows the others as switched off. */
-    fun depths(pair: FoundPair, wanted: List<Int>): List<Int> =
-        wanted.filter { it in PickScreen.DEPTHS && it + Requests.DECODE_STEPS <= pair.choice().maxContext }
+    /** Contexts that the pair's artifacts can hold; the pick screen shows the others as switched off. */
+    fun contexts(pair: FoundPair, wanted: List<Int>): List<Int> =
+        wanted.filter { it in PickScreen.CONTEXTS && it + Requests.DECODE_STEPS <= pair.choice().maxContext }
 
     /** The artifact folder and the request of the next run of [series]. Throws [Refused] if the artifact is gone. */
     fun planned(series: Series): Pair<File, String> {
         val pair = scanner.scan().pairs.firstOrNull { it.key == series.pairKey } ?: throw Refused("${series.pairKey} is not on this phone any more")
-        val depths = depths(pair, series.depths)
-        if (depths.isEmpty()) {
-            throw Refused("${series.pairKey} holds ${pair.choice().maxContext} positions: ${Requests.DECODE_STEPS} tokens fit after none of ${series.depths}")
+        val contexts = contexts(pair, series.contexts)
+        if (contexts.isEmpty()) {
+            throw Refused("${series.pairKey} holds ${pair.choice().maxContext} positions: ${Requests.DECODE_STEPS} tokens fit after none of ${series.contexts}")
         }
         val artifact = pair.side(series.plan[series.next].side)
-        return artifact.folder to Requests.json(Requests.planned(series.copy(depths = depths), artifact, deviceId()))
+        return artifact.folder to Requests.json(Requests.planned(series.copy(contexts = contexts), artifact, deviceId()))
     }
 
     fun newCampaign(): String = "phone-" + CAMPAIGN_TIME.format(Instant.now())

@@ -64,7 +64,7 @@ class HarnessActivity : Activity(), PickActions {
         super.onSaveInstanceState(outState)
         outState.putString("chosen", choice.pairKey)
         outState.putInt("chosen_threads", choice.numThreads)
-        outState.putIntArray("chosen_depths", choice.depths.toIntArray())
+        outState.putIntArray("chosen_contexts", choice.contexts.toIntArray())
         outState.putInt("chosen_runs", choice.runsPerSide)
         outState.putString("results", resultsOf)
         outState.putBoolean("awaiting", awaiting)
@@ -73,8 +73,8 @@ class HarnessActivity : Activity(), PickActions {
     }
 
     private fun restore(state: Bundle) {
-        val depths = state.getIntArray("chosen_depths")?.toList() ?: choice.depths
-        choice = Choice(state.getString("chosen"), state.getInt("chosen_threads"), depths, state.getInt("chosen_runs"))
+        val contexts = state.getIntArray("chosen_contexts")?.toList() ?: choice.contexts
+        choice = Choice(state.getString("chosen"), state.getInt("chosen_threads"), contexts, state.getInt("chosen_runs"))
         resultsOf = state.getString("results")
         awaiting = state.getBoolean("awaiting")
         startedAsked = state.getBoolean("started_asked")
@@ -122,7 +122,7 @@ class HarnessActivity : Activity(), PickActions {
 
     private fun startSeries() {
         val key = choice.pairKey ?: throw Refused("no pair is chosen")
-        series = Series(desk.newCampaign(), key, choice.numThreads, choice.depths, choice.runsPerSide)
+        series = Series(desk.newCampaign(), key, choice.numThreads, choice.contexts, choice.runsPerSide)
         startNext()
     }
 

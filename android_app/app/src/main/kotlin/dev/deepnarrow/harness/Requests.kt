@@ -1,6 +1,6 @@
 package dev.deepnarrow.harness
 
-import dev.deepnarrow.core.GateLimits
+import dev.deepnarrow.core.StartLimits
 import dev.deepnarrow.core.PlanPosition
 import dev.deepnarrow.core.Protocol
 import dev.deepnarrow.core.RunRequest
@@ -11,7 +11,7 @@ import java.util.Locale
 
 /** Requests that come in from outside and those that the app makes itself. All errors are [Refused]. */
 object Requests {
-    /** Timed steps at each depth of the app's own requests. */
+    /** Timed steps at each context of the app's own requests. */
     const val DECODE_STEPS = 128
 
     /** [given] is a path in an allowed folder, JSON, or JSON in base64, which survives every shell. */
@@ -39,10 +39,10 @@ object Requests {
         val plan = PlanPosition(series.campaign, cell, "${series.pairKey} ${run.block}", run.repetition, run.order, deviceId)
         try {
             val protocol = Protocol(
-                numThreads = series.numThreads, promptLengths = lengths.ifEmpty { listOf(1) }, depths = series.depths, decodeSteps = DECODE_STEPS,
+                numThreads = series.numThreads, promptLengths = lengths.ifEmpty { listOf(1) }, contexts = series.contexts, decodeSteps = DECODE_STEPS,
             )
             val runId = "${series.campaign}.${"%02d".format(Locale.ROOT, run.order)}"
-            RunRequest(runId = runId, jobId = artifact.jobId, protocol = protocol, gates = GateLimits(), plan = plan)
+            RunRequest(runId = runId, jobId = artifact.jobId, protocol = protocol, startLimits = StartLimits(), plan = plan)
         } catch (error: IllegalArgumentException) {
             throw Refused(error.message.orEmpty())
         }

@@ -11,7 +11,7 @@ import dev.deepnarrow.core.RunRecord
 import dev.deepnarrow.core.Running
 import dev.deepnarrow.core.Severity
 import dev.deepnarrow.core.Skipped
-import dev.deepnarrow.harness.ui.DepthSummary
+import dev.deepnarrow.harness.ui.ContextSummary
 import dev.deepnarrow.harness.ui.Ending
 import dev.deepnarrow.harness.ui.RunSummary
 import dev.deepnarrow.harness.ui.Side
@@ -37,7 +37,7 @@ object Summaries {
             message = message,
             invalid = record.concerns.filter { it.severity == Severity.INVALID }.map(::line),
             warnings = record.concerns.filter { it.severity == Severity.WARNING }.map(::line),
-            depths = if (artifact == null) emptyList() else record.decode.map { depth(it, artifact) },
+            contexts = if (artifact == null) emptyList() else record.decode.map { context(it, artifact) },
             ceilingBytesPerS = record.bandwidth?.ceilingBytesPerS,
             highWaterBytes = record.memory.lastOrNull()?.highWaterBytes,
         )
@@ -55,10 +55,10 @@ object Summaries {
         if (kind == DeviceKind.PHONE) "$name, Android $osVersion" else "${kind.word}: $name, $os $osVersion"
     }
 
-    /** Step i of n attends depth + i + 1 positions, the middle one depth + (n + 1) / 2. */
-    private fun depth(samples: DecodeSamples, artifact: ArtifactFacts): DepthSummary {
-        val attended = samples.depth + (samples.forwardNs.size + 1) / 2.0
-        return DepthSummary(samples.depth, samples.forwardNs.toLongArray(), artifact.weightBytesRead + attended * artifact.kvBytesPerPosition)
+    /** Step i of n attends context + i + 1 positions, the middle one context + (n + 1) / 2. */
+    private fun context(samples: DecodeSamples, artifact: ArtifactFacts): ContextSummary {
+        val attended = samples.context + (samples.forwardNs.size + 1) / 2.0
+        return ContextSummary(samples.context, samples.forwardNs.toLongArray(), artifact.weightBytesRead + attended * artifact.kvBytesPerPosition)
     }
 
     private fun ending(record: RunRecord, finished: Boolean, death: String?): Pair<Ending, String?> = when (val outcome = record.outcome) {

@@ -16,7 +16,7 @@ class FilesTest {
     @TempDir
     lateinit var temporary: Path
 
-    private fun folders() = AllowedFolders(dir("media"), dir("staging"))
+    private fun folders() = AllowedFolders(dir("media"), dir("pushed"))
 
     private fun dir(name: String): File = temporary.resolve(name).toFile().apply { mkdirs() }
 
@@ -26,7 +26,7 @@ class FilesTest {
     fun `paths inside both folders are read`() {
         val file = dir("media/artifacts").resolve("request.json").apply { writeText("{}") }
         assertEquals(file.canonicalFile, folders().readableFile(file.path, 100))
-        assertEquals(dir("staging/a").canonicalFile, folders().readable(dir("staging/a").path))
+        assertEquals(dir("pushed/a").canonicalFile, folders().readable(dir("pushed/a").path))
     }
 
     @Test

@@ -84,7 +84,7 @@ class HarnessActivityTest {
         assertEquals(RunActivity::class.java.name, started.intent.component?.className)
         assertTrue(started.intent.getStringExtra("artifact")!!.endsWith("deep-8x64/onnx-int4"))
         val request = Wire.parseRequest(started.intent.getStringExtra("request")!!, "test")
-        assertEquals(listOf(0, 512), request.protocol.depths)
+        assertEquals(listOf(0, 512), request.protocol.contexts)
         assertEquals(0, request.plan!!.order)
     }
 
@@ -120,7 +120,7 @@ class HarnessActivityTest {
     }
 
     @Test
-    fun `where no depth fits Run is off, and a plan without depths is refused`() {
+    fun `where no context fits Run is off, and a plan without contexts is refused`() {
         for (artifact in TinyArtifacts.push(folders)) {
             val manifest = artifact.resolve("manifest.json")
             manifest.writeText(manifest.readText().replace(Regex("\"max_context\": *[0-9]+"), "\"max_context\": 100").replace(Regex("\"prefill_chunk\": *[0-9]+"), "\"prefill_chunk\": 10"))

@@ -43,7 +43,7 @@ class InstrumentationTest {
         folders.prepare()
     }
 
-    private class Recording(private val stage: StageActivity, private val onStatus: (String) -> Unit) : HarnessInstrumentation() {
+    private class Recording(private val stage: FullScreenActivity, private val onStatus: (String) -> Unit) : HarnessInstrumentation() {
         val done = CountDownLatch(1)
         val statuses = CopyOnWriteArrayList<Bundle>()
         var code = 99
@@ -61,11 +61,11 @@ class InstrumentationTest {
             done.countDown()
         }
 
-        override fun openStage() = stage
+        override fun openScreen() = stage
     }
 
     private fun instrument(vararg arguments: Pair<String, String>, onStatus: (String) -> Unit = {}): Recording {
-        val stage = Robolectric.buildActivity(StageActivity::class.java).setup().get()
+        val stage = Robolectric.buildActivity(FullScreenActivity::class.java).setup().get()
         val recording = Recording(stage, onStatus)
         for (name in listOf("mInstrContext", "mAppContext")) {
             Instrumentation::class.java.getDeclaredField(name).apply { isAccessible = true }.set(recording, RuntimeEnvironment.getApplication())
@@ -78,8 +78,8 @@ class InstrumentationTest {
     }
 
     private fun request(runId: String, extra: String = "") = """{"schema": "deepnarrow/run-request/1", "run_id": "$runId", "protocol": {"num_threads": 1,
-        "prompt_lengths": [8], "prefill_repetitions": 2, "depths": [0, 16], "decode_steps": 4, "warm_up_steps": 1,
-        "probe": {"buffer_bytes": 1048576, "passes": 3}}, "gates": {"wait_s": 0}$extra}"""
+        "prompt_lengths": [8], "prefill_repetitions": 2, "contexts": [0, 16], "decode_steps": 4, "warm_up_steps": 1,
+        "probe": {"buffer_bytes": 1048576, "passes": 3}}, "start_limits": {"wait_s": 0}$extra}"""
 
     private fun base64(text: String) = Base64.encodeToString(text.toByteArray(), Base64.NO_WRAP)
 

@@ -87,7 +87,7 @@ class ScreenshotsTest {
     private fun running() = RunningState(
         title = "deep-30x576 (EXAMPLE, not measured)", side = Side.DEEP, stage = "decode", done = 1, total = 2,
         conditions = "thermal status 0 (none), battery 81 %, 30.5 °C, not charging", concerns = emptyList(),
-        latencies = run(Side.DEEP, 6.0).depths.map { StepLatencies(it.depth, it.forwardNs) },
+        latencies = run(Side.DEEP, 6.0).contexts.map { StepLatencies(it.context, it.forwardNs) },
     )
 
     private object NoActions : PickActions {

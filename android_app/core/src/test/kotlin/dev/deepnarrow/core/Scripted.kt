@@ -165,7 +165,7 @@ internal object ScriptedArtifact {
         val files = listOf("model.bin" to FileKind.MODEL, "reference.json" to FileKind.REFERENCE).map { (path, kind) ->
             folder.resolve(path).let { FileEntry(path, kind, sha256(it), it.length()) }
         }
-        val manifest = golden.copy(options = golden.options.copy(maxContext = MAX_CONTEXT, prefillChunk = CHUNK), files = files)
+        val manifest = golden.copy(options = golden.options.copy(maxContext = MAX_CONTEXT, prefillChunk = CHUNK), files = files, contentId = contentIdOf(files))
         folder.resolve("manifest.json").writeText(Wire.json.encodeToString(Manifest.serializer(), manifest))
         return folder
     }

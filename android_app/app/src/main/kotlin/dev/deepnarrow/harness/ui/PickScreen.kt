@@ -14,7 +14,7 @@ import android.widget.ScrollView
 class PairChoice(val key: String, val title: String, val detail: String, val maxContext: Int)
 
 /** What is chosen on the pick screen; kept over rotation. */
-data class Choice(val pairKey: String?, val numThreads: Int, val depths: List<Int>, val runsPerSide: Int)
+data class Choice(val pairKey: String?, val numThreads: Int, val contexts: List<Int>, val runsPerSide: Int)
 
 /**
  * Everything the pick screen shows.
@@ -96,13 +96,13 @@ class PickScreen(private val context: Context, private val state: PickState, pri
             kit.gap(8),
             stepper("Runs of each model", choice.runsPerSide, 1..10) { change(choice.copy(runsPerSide = it)) },
             kit.note("Deep, wide, wide, deep, ... each in a process of its own. ${PairComparison.RUNS_TO_NAME_A_WINNER} of each are needed to name a winner."),
-            kit.gap(8), kit.heading("Tokens already in the context"), depths(),
+            kit.gap(8), kit.heading("Tokens already in the context"), contexts(),
             kit.note("At each of them ${state.decodeSteps} tokens are timed one by one."),
             kit.gap(), run,
         )
     }
 
-    private fun canRun(): Boolean = !state.busy && choice.pairKey != null && choice.depths.any(::fits)
+    private fun canRun(): Boolean = !state.busy && choice.pairKey != null && choice.contexts.any(::fits)
 
     /** A second tap comes before the run's screen does. */
     private fun start() {
@@ -112,23 +112,23 @@ class PickScreen(private val context: Context, private val state: PickState, pri
 
     private fun limit(): Int? = state.pairs.firstOrNull { it.key == choice.pairKey }?.maxContext
 
-    private fun fits(depth: Int): Boolean = limit().let { it == null || depth + state.decodeSteps <= it }
+    private fun fits(position: Int): Boolean = limit().let { it == null || position + state.decodeSteps <= it }
 
-    private fun depths(): View {
+    private fun contexts(): View {
         val column = kit.column()
         val limit = limit()
-        for (depth in DEPTHS) {
-            val fits = fits(depth)
+        for (position in CONTEXTS) {
+            val fits = fits(position)
             column.addView(CheckBox(context).apply {
-                text = if (fits) depth.toString() else "$depth (the artifact holds $limit)"
+                text = if (fits) position.toString() else "$position (the artifact holds $limit)"
                 setTextColor(if (fits) kit.palette.text else kit.palette.faint)
-                contentDescription = "$depth tokens in the context" + if (fits) "" else ", more than the artifact holds"
+                contentDescription = "$position tokens in the context" + if (fits) "" else ", more than the artifact holds"
                 minimumHeight = context.dp(44)
                 isEnabled = fits
-                isChecked = fits && depth in choice.depths
+                isChecked = fits && position in choice.contexts
                 setOnCheckedChangeListener { box, on ->
-                    val depths = if (on) choice.depths + depth else choice.depths - depth
-                    if (depths.isEmpty()) box.isChecked = true else change(choice.copy(depths = depths.distinct().sorted()))
+                    val contexts = if (on) choice.contexts + position else choice.contexts - position
+                    if (contexts.isEmpty()) box.isChecked = true else change(choice.copy(contexts = contexts.distinct().sorted()))
                 }
             })
         }
@@ -176,6 +176,6 @@ class PickScreen(private val context: Context, private val state: PickState, pri
     }
 
     companion object {
-        val DEPTHS = listOf(0, 256, 512, 1024, 2048)
+        val CONTEXTS = listOf(0, 256, 512, 1024, 2048)
     }
 }

@@ -51,7 +51,7 @@ class ResultScreen(
         )
         comparison.ratios.drop(1).forEach { other ->
             card.addView(kit.gap(8))
-            card.addView(kit.body("At ${other.depth}: ${Sentences.ratioFigure(other)}, ${Sentences.spread(other)}"))
+            card.addView(kit.body("At ${other.context}: ${Sentences.ratioFigure(other)}, ${Sentences.spread(other)}"))
             card.addView(kit.note(Sentences.ratio(other)))
         }
         return card
@@ -74,9 +74,9 @@ class ResultScreen(
             ContextCurve(context).apply { show(curves) }, kit.gap(4), kit.note(Sentences.curve(comparison)),
         )
         for (side in Side.entries) {
-            val depth = comparison.of(side).lastOrNull()?.depths?.firstOrNull() ?: continue
+            val first = comparison.of(side).lastOrNull()?.contexts?.firstOrNull() ?: continue
             card.addView(kit.gap(4))
-            card.addView(kit.note("Last run, " + Sentences.tail(side, depth)))
+            card.addView(kit.note("Last run, " + Sentences.tail(side, first)))
         }
         return card
     }
@@ -95,7 +95,7 @@ class ResultScreen(
 
 /** One run in a list: what, how it ended, its latency, and the button that shares its file. */
 internal fun runRow(kit: Kit, run: RunSummary, onShare: (RunSummary) -> Unit): LinearLayout {
-    val first = run.depths.firstOrNull()
+    val first = run.contexts.firstOrNull()
     val latency = if (first == null) "" else ", ${Format.milliseconds(first.medianNs)} per token"
     val color = if (run.usable) kit.palette.faint else kit.palette.bad
     val origin = if (run.phone) "" else ", ${run.device}"

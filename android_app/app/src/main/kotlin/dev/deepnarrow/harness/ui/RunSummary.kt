@@ -6,8 +6,8 @@ enum class Side(val word: String) {
     WIDE("wide"),
 }
 
-/** One depth of one run. */
-class DepthSummary(val depth: Int, val forwardNs: LongArray, val bytesPerToken: Double) {
+/** One context of one run. */
+class ContextSummary(val context: Int, val forwardNs: LongArray, val bytesPerToken: Double) {
     val medianNs: Double = Statistics.median(forwardNs)
     val p90Ns: Double = Statistics.quantile(forwardNs, 0.9)
     val p99Ns: Double = Statistics.quantile(forwardNs, 0.99)
@@ -37,7 +37,7 @@ class RunSummary(
     val message: String?,
     val invalid: List<String>,
     val warnings: List<String>,
-    val depths: List<DepthSummary>,
+    val contexts: List<ContextSummary>,
     val ceilingBytesPerS: Double?,
     val highWaterBytes: Long?,
 ) {

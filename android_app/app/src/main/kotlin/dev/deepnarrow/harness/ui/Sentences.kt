@@ -4,15 +4,15 @@ import dev.deepnarrow.harness.ui.PairComparison.Companion.RUNS_TO_NAME_A_WINNER
 
 /** The plain sentence under every number. */
 object Sentences {
-    fun ratioFigure(ratio: DepthRatio): String = "${Format.ratio(ratio.ratio)}×"
+    fun ratioFigure(ratio: ContextRatio): String = "${Format.ratio(ratio.ratio)}×"
 
-    fun spread(ratio: DepthRatio): String =
+    fun spread(ratio: ContextRatio): String =
         "${Format.ratio(ratio.lowRatio)} to ${Format.ratio(ratio.highRatio)} between the runs furthest apart"
 
-    fun ratio(ratio: DepthRatio): String {
+    fun ratio(ratio: ContextRatio): String {
         val word = if (ratio.ratio >= 1) "longer" else "less long"
         val share = Format.figures(100 * kotlin.math.abs(ratio.ratio - 1))
-        return "With ${ratio.depth} tokens in the context, a token of the deep model takes $share % $word than one of the wide model: " +
+        return "With ${ratio.context} tokens in the context, a token of the deep model takes $share % $word than one of the wide model: " +
             "${Format.milliseconds(ratio.deep.medianNs)} against ${Format.milliseconds(ratio.wide.medianNs)}, " +
             "medians of ${runs(ratio.deep.runs)} and ${runs(ratio.wide.runs)}."
     }
@@ -43,15 +43,15 @@ object Sentences {
             "Near 100 % memory is the limit and only fewer bytes help; far below it, time goes into calls, layers and arithmetic."
     }
 
-    fun tail(side: Side, depth: DepthSummary): String =
-        "${side.word}: half of the tokens take at most ${Format.milliseconds(depth.medianNs)}, nine of ten at most " +
-            "${Format.milliseconds(depth.p90Ns)}, 99 of 100 at most ${Format.milliseconds(depth.p99Ns)}."
+    fun tail(side: Side, context: ContextSummary): String =
+        "${side.word}: half of the tokens take at most ${Format.milliseconds(context.medianNs)}, nine of ten at most " +
+            "${Format.milliseconds(context.p90Ns)}, 99 of 100 at most ${Format.milliseconds(context.p99Ns)}."
 
     fun curve(comparison: PairComparison): String {
         val parts = Side.entries.mapNotNull { side ->
             val points = comparison.curve(side)
             if (points.size < 2) return@mapNotNull null
-            val per100 = (points.last().medianNs - points.first().medianNs) / (points.last().depth - points.first().depth) * 100
+            val per100 = (points.last().medianNs - points.first().medianNs) / (points.last().context - points.first().context) * 100
             "${Format.figures(per100 / 1e3)} µs for the ${side.word} model"
         }
         if (parts.isEmpty()) return "Measure a second context length to see how latency grows with the context."

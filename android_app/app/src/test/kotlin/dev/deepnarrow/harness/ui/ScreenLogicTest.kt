@@ -52,15 +52,15 @@ class ScreenLogicTest {
     }
 
     @Test
-    fun `only depths that both sides have are compared`() {
-        val comparison = PairComparison(listOf(run(Side.DEEP, 5.0, depths = listOf(0, 512)), run(Side.WIDE, 5.0, depths = listOf(0))))
-        assertEquals(listOf(0), comparison.ratios.map { it.depth })
-        assertEquals(listOf(0, 512), comparison.curve(Side.DEEP).map { it.depth })
+    fun `only contexts that both sides have are compared`() {
+        val comparison = PairComparison(listOf(run(Side.DEEP, 5.0, contexts = listOf(0, 512)), run(Side.WIDE, 5.0, contexts = listOf(0))))
+        assertEquals(listOf(0), comparison.ratios.map { it.context })
+        assertEquals(listOf(0, 512), comparison.curve(Side.DEEP).map { it.context })
     }
 
     @Test
     fun `one side alone has no ratio`() {
-        assertEquals(emptyList<DepthRatio>(), sides(five(5.0), emptyList()).ratios)
+        assertEquals(emptyList<ContextRatio>(), sides(five(5.0), emptyList()).ratios)
     }
 
     @Test

@@ -5,7 +5,7 @@ internal fun run(
     side: Side,
     medianMs: Double,
     id: String = "$side-$medianMs",
-    depths: List<Int> = listOf(0, 512),
+    contexts: List<Int> = listOf(0, 512),
     invalid: List<String> = emptyList(),
     ending: Ending = Ending.COMPLETED,
     ceilingBytesPerS: Double? = 20e9,
@@ -22,8 +22,8 @@ internal fun run(
     message = if (ending == Ending.COMPLETED) null else "battery at 38.5 °C, the limit is 37.0 °C",
     invalid = invalid,
     warnings = emptyList(),
-    depths = depths.filter { ending != Ending.SKIPPED }.map { depth ->
-        DepthSummary(depth, latencies(medianMs * (1 + depth / 4096.0)), bytesPerToken = 80e6 + depth * 20e3)
+    contexts = contexts.filter { ending != Ending.SKIPPED }.map { context ->
+        ContextSummary(context, latencies(medianMs * (1 + context / 4096.0)), bytesPerToken = 80e6 + context * 20e3)
     },
     ceilingBytesPerS = ceilingBytesPerS,
     highWaterBytes = null,
