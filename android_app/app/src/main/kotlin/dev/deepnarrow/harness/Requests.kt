@@ -1,7 +1,5 @@
 package dev.deepnarrow.harness
 
-import dev.deepnarrow.core.StartLimits
-import dev.deepnarrow.core.PlanPosition
 import dev.deepnarrow.core.Protocol
 import dev.deepnarrow.core.RunRequest
 import dev.deepnarrow.core.UserError
@@ -31,18 +29,16 @@ object Requests {
         throw Refused("request: what the base64 holds is not UTF-8")
     }
 
-    /** The next run of [series]; [deviceId] tells phones apart once records of several are put together. */
-    fun planned(series: Series, artifact: FoundArtifact, deviceId: String): RunRequest = refusing {
-        val run = series.plan[series.next]
-        val lengths = PROMPT_LENGTHS.filter { it <= artifact.maxContext }
-        val cell = "${artifact.pair}/${artifact.shapeName}/${artifact.target}-${artifact.scheme}/${series.numThreads}-threads"
-        val plan = PlanPosition(series.campaign, cell, "${series.pairKey} ${run.block}", run.repetition, run.order, deviceId)
-        try {
-            val protocol = Protocol(
-                numThreads = series.numThreads, promptLengths = lengths.ifEmpty { listOf(1) }, contexts = series.contexts, decodeSteps = DECODE_STEPS,
+    /** The next run of [series], which is of [artifact]. It has no plan: a press of the button is a session, not a campaign. */
+    fun planned(series: Series, artifact: FoundArtifact): RunRequest {
+        val lengths = PROMPT_LENGTHS.filter { it <= artifact.maxContext }.ifEmpty { listOf(1) }
+        return try {
+            RunRequest(
+                runId = "${series.session}.${"%02d".format(Locale.ROOT, series.next)}",
+                session = series.session,
+                contentId = artifact.contentId,
+                protocol = Protocol(numThreads = series.numThreads, promptLengths = lengths, contexts = series.contexts, decodeSteps = DECODE_STEPS),
             )
-            val runId = "${series.campaign}.${"%02d".format(Locale.ROOT, run.order)}"
-            RunRequest(runId = runId, jobId = artifact.jobId, protocol = protocol, startLimits = StartLimits(), plan = plan)
         } catch (error: IllegalArgumentException) {
             throw Refused(error.message.orEmpty())
         }

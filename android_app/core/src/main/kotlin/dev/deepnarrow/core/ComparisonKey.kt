@@ -90,16 +90,18 @@ data class ProtocolKey(
 }
 
 /** All that two runs must share to be compared, the network apart. */
-data class Setup(val conditions: Conditions, val protocol: ProtocolKey)
+data class Setup(val conditions: Conditions, val protocol: ProtocolKey) {
+    /** Flat, with the names that every language uses. */
+    fun asJson(): JsonObject = JsonObject(
+        Wire.json.encodeToJsonElement(Conditions.serializer(), conditions).jsonObject +
+            Wire.json.encodeToJsonElement(ProtocolKey.serializer(), protocol).jsonObject,
+    )
+}
 
 /** A network, by the content of its model files, in a setup. Runs with equal keys repeat each other. */
 data class ComparisonKey(val contentId: String, val setup: Setup) {
     /** Flat, with the names that every language uses. */
-    fun asJson(): JsonObject {
-        val conditions = Wire.json.encodeToJsonElement(Conditions.serializer(), setup.conditions).jsonObject
-        val protocol = Wire.json.encodeToJsonElement(ProtocolKey.serializer(), setup.protocol).jsonObject
-        return JsonObject(mapOf("content_id" to JsonPrimitive(contentId)) + conditions + protocol)
-    }
+    fun asJson(): JsonObject = JsonObject(mapOf("content_id" to JsonPrimitive(contentId)) + setup.asJson())
 }
 
 /** The record's key; null where the run ended before it had an artifact. Two networks may be compared if their setups are equal. */

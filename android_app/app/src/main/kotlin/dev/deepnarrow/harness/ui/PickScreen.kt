@@ -9,12 +9,13 @@ import android.widget.LinearLayout
 import android.widget.RadioButton
 import android.widget.RadioGroup
 import android.widget.ScrollView
+import dev.deepnarrow.core.verdict.Verdict
 
-/** A pair that can be run: both of its sides are on the phone, for the same target and scheme. */
-class PairChoice(val key: String, val title: String, val detail: String, val maxContext: Int)
+/** What can be run: a pair, both of whose sides are on the phone for the same target and scheme, or one model alone. */
+class RunChoice(val key: String, val title: String, val detail: String, val maxContext: Int, val isPair: Boolean)
 
 /** What is chosen on the pick screen; kept over rotation. */
-data class Choice(val pairKey: String?, val numThreads: Int, val contexts: List<Int>, val runsPerSide: Int)
+data class Choice(val key: String?, val numThreads: Int, val contexts: List<Int>, val runsPerSide: Int)
 
 /**
  * Everything the pick screen shows.
@@ -24,7 +25,7 @@ data class Choice(val pairKey: String?, val numThreads: Int, val contexts: List<
  * @property concerns what would make a run's numbers doubtful right now.
  */
 class PickState(
-    val pairs: List<PairChoice>,
+    val choices: List<RunChoice>,
     val unusable: List<String>,
     val folders: List<String>,
     val conditions: String,
@@ -44,7 +45,7 @@ interface PickActions {
 
     fun refresh()
 
-    fun results(pairKey: String)
+    fun results(of: Results)
 
     fun share(run: RunSummary)
 }
@@ -69,23 +70,26 @@ class PickScreen(private val context: Context, private val state: PickState, pri
 
     private fun pairs(): View {
         val card = kit.card(kit.heading("Pair"))
-        if (state.pairs.isEmpty()) {
+        if (state.choices.none { it.isPair }) {
             card.addView(kit.note("No pair found. Push both folders of a pair with adb into one of:\n${state.folders.joinToString("\n")}"))
         }
         val group = RadioGroup(context)
-        state.pairs.forEachIndexed { index, pair ->
-            group.addView(RadioButton(context).apply {
-                id = index + 1
-                text = "${pair.title}\n${pair.detail}"
-                setTextColor(kit.palette.text)
-                minimumHeight = context.dp(48)
-            })
+        state.choices.forEachIndexed { index, offered ->
+            if (!offered.isPair && state.choices.getOrNull(index - 1)?.isPair != false) group.addView(kit.heading("One model alone"))
+            group.addView(radio(index, offered))
         }
-        group.check(state.pairs.indexOfFirst { it.key == choice.pairKey } + 1)
-        group.setOnCheckedChangeListener { _, id -> change(choice.copy(pairKey = state.pairs[id - 1].key)) }
+        group.check(state.choices.indexOfFirst { it.key == choice.key } + 1)
+        group.setOnCheckedChangeListener { _, id -> change(choice.copy(key = state.choices[id - 1].key)) }
         card.addView(group)
         state.unusable.forEach { card.addView(kit.body(it, kit.palette.bad)) }
         return card
+    }
+
+    private fun radio(index: Int, offered: RunChoice) = RadioButton(context).apply {
+        id = index + 1
+        text = "${offered.title}\n${offered.detail}"
+        setTextColor(kit.palette.text)
+        minimumHeight = context.dp(48)
     }
 
     private fun settings(): View {
@@ -95,14 +99,14 @@ class PickScreen(private val context: Context, private val state: PickState, pri
             kit.note("Of the runtime and of the bandwidth probe alike. This phone has ${state.numCores} cores; more threads than big cores often cost time."),
             kit.gap(8),
             stepper("Runs of each model", choice.runsPerSide, 1..10) { change(choice.copy(runsPerSide = it)) },
-            kit.note("Deep, wide, wide, deep, ... each in a process of its own. ${PairComparison.RUNS_TO_NAME_A_WINNER} of each are needed to name a winner."),
+            kit.note("Each in a process of its own; of a pair A B B A, and which side is A is drawn. ${Verdict.MIN_RUNS} of each are needed to name a winner."),
             kit.gap(8), kit.heading("Tokens already in the context"), contexts(),
             kit.note("At each of them ${state.decodeSteps} tokens are timed one by one."),
             kit.gap(), run,
         )
     }
 
-    private fun canRun(): Boolean = !state.busy && choice.pairKey != null && choice.contexts.any(::fits)
+    private fun canRun(): Boolean = !state.busy && choice.key != null && choice.contexts.any(::fits)
 
     /** A second tap comes before the run's screen does. */
     private fun start() {
@@ -110,7 +114,7 @@ class PickScreen(private val context: Context, private val state: PickState, pri
         actions.run()
     }
 
-    private fun limit(): Int? = state.pairs.firstOrNull { it.key == choice.pairKey }?.maxContext
+    private fun limit(): Int? = state.choices.firstOrNull { it.key == choice.key }?.maxContext
 
     private fun fits(position: Int): Boolean = limit().let { it == null || position + state.decodeSteps <= it }
 
@@ -161,9 +165,10 @@ class PickScreen(private val context: Context, private val state: PickState, pri
     private fun history(): View {
         val card = kit.card(kit.heading("Earlier runs"))
         if (state.history.isEmpty()) card.addView(kit.note("None on this phone yet."))
-        state.history.groupBy { it.pairKey }.forEach { (key, runs) ->
+        state.history.groupBy { it.results }.forEach { (results, runs) ->
+            val title = runs.first().title
             card.addView(kit.gap(8))
-            card.addView(kit.row(kit.body(key), kit.button("Results") { actions.results(key) }.apply { contentDescription = "Results of $key" }))
+            card.addView(kit.row(kit.body(title), kit.button("Results") { actions.results(results) }.apply { contentDescription = "Results of $title" }))
             runs.sortedByDescending { it.startedUtc }.take(3).forEach { card.addView(runRow(kit, it, actions::share)) }
         }
         return card
