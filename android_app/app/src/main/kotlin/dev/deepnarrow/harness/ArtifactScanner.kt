@@ -8,12 +8,13 @@ import java.io.File
 sealed interface FoundChoice {
     val key: String
     val maxContext: Int
+    val artifacts: List<FoundArtifact>
 
     /** How the pick screen shows it. */
     fun choice(): RunChoice
 }
 
-/** A folder with a manifest that this version understands. */
+/** A folder with a manifest that this version understands. [cacheBytes] are those of a full cache. */
 class FoundArtifact(
     val folder: File,
     val pair: String,
@@ -24,7 +25,9 @@ class FoundArtifact(
     override val maxContext: Int,
     val contentId: String,
     val modelBytes: Long,
+    val cacheBytes: Long,
 ) : FoundChoice {
+    override val artifacts: List<FoundArtifact> get() = listOf(this)
     val pairKey: String get() = "$pair, $target $scheme"
     override val key: String get() = "$pairKey, $shapeName alone"
 
@@ -34,6 +37,7 @@ class FoundArtifact(
 /** Both sides of a pair for one target and scheme. */
 class FoundPair(val deep: FoundArtifact, val wide: FoundArtifact) : FoundChoice {
     override val key: String = deep.pairKey
+    override val artifacts: List<FoundArtifact> = listOf(deep, wide)
     override val maxContext: Int = minOf(deep.maxContext, wide.maxContext)
 
     override fun choice() =

@@ -6,12 +6,15 @@ import dev.deepnarrow.core.Artifact
 import dev.deepnarrow.core.RunStore
 import dev.deepnarrow.core.UserError
 import dev.deepnarrow.core.Wire
+import dev.deepnarrow.core.newSession
 import dev.deepnarrow.harness.ui.Choice
+import dev.deepnarrow.harness.ui.HistoryFilter
 import dev.deepnarrow.harness.ui.PickScreen
 import dev.deepnarrow.harness.ui.PickState
 import dev.deepnarrow.harness.ui.Results
 import dev.deepnarrow.harness.ui.RunSummary
 import java.io.File
+import java.io.IOException
 
 /** What lies on the phone at one moment. [unusable] names artifact folders and records that cannot be read, with the reason. */
 class Snapshot(val choices: List<FoundChoice>, val unusable: List<String>, val history: List<RunSummary>)
@@ -49,19 +52,23 @@ class Desk(private val context: Context, val folders: AllowedFolders) {
         FoundArtifact(
             folder, manifest.pair, manifest.arm?.let(Summaries::side), manifest.shapeName, manifest.target.word, manifest.scheme.word,
             manifest.options.maxContext, manifest.contentId, manifest.modelBytes,
+            manifest.costPerToken.kvBytesPerPosition * manifest.options.maxContext,
         )
     }
 
-    fun pickState(snapshot: Snapshot, choice: Choice, busy: Boolean) = PickState(
+    fun pickState(snapshot: Snapshot, choice: Choice, filter: HistoryFilter, busy: Boolean) = PickState(
         choices = snapshot.choices.map { it.choice() },
         unusable = snapshot.unusable,
         folders = folders.artifactRoots.map { it.path },
         conditions = Conditions.line(readings),
-        concerns = Conditions.concerns(context, readings),
+        concerns = Conditions.concerns(context, readings) + listOfNotNull(
+            snapshot.choices.firstOrNull { it.key == choice.key }?.let { Conditions.memory(it, readings.ramUntilLow()) },
+        ),
         numCores = Runtime.getRuntime().availableProcessors(),
         decodeSteps = Requests.DECODE_STEPS,
         choice = choice.copy(numThreads = choice.numThreads.coerceAtMost(Runtime.getRuntime().availableProcessors())),
         history = snapshot.history,
+        filter = filter,
         busy = busy,
     )
 
@@ -78,6 +85,26 @@ class Desk(private val context: Context, val folders: AllowedFolders) {
         }
         val artifact = series.artifact(chosen) ?: return null
         return artifact.folder to Requests.json(Requests.planned(series.copy(contexts = contexts), artifact))
+    }
+
+    /** Deletes the folders of [runs]. Throws [Refused] if one stays. */
+    fun delete(runs: List<RunSummary>) {
+        for (run in runs) {
+            val folder = folders.readable(folders.runs.resolve(run.runId).path)
+            if (!folder.deleteRecursively()) throw Refused("$folder: cannot be deleted")
+        }
+    }
+
+    /** The records of [runs] as one archive, each in a folder of its own as they lie on the phone; its name in [SharedFiles]. Throws [Refused]. */
+    fun archive(runs: List<RunSummary>): String = try {
+        SharedFiles.of(context).write("deepnarrow-${newSession(System.currentTimeMillis())}.zip") { zip ->
+            for (run in runs) for (name in listOf(RunStore.RECORD_FILE, RunStore.DONE_FILE)) {
+                val file = folders.runs.resolve(run.runId).resolve(name)
+                if (file.isFile) zip.add("${run.runId}/$name", file)
+            }
+        }
+    } catch (error: IOException) {
+        throw Refused("the archive cannot be written: ${error.message}")
     }
 
     fun isRunProcessAlive(): Boolean = context.getSystemService(ActivityManager::class.java)?.runningAppProcesses.orEmpty()

@@ -1,7 +1,10 @@
 package dev.deepnarrow.harness
 
 import android.app.Activity
+import android.app.AlertDialog
+import android.content.ClipData
 import android.content.Intent
+import android.net.Uri
 import android.os.Bundle
 import android.os.Handler
 import android.os.Looper
@@ -13,6 +16,7 @@ import dev.deepnarrow.harness.RunActivity.Companion.EXTRA_OUTCOME
 import dev.deepnarrow.harness.RunActivity.Companion.EXTRA_REQUEST
 import dev.deepnarrow.harness.RunActivity.Companion.EXTRA_RUN_ID
 import dev.deepnarrow.harness.ui.Choice
+import dev.deepnarrow.harness.ui.HistoryFilter
 import dev.deepnarrow.harness.ui.MessageScreen
 import dev.deepnarrow.harness.ui.PairComparison
 import dev.deepnarrow.harness.ui.PickActions
@@ -32,6 +36,7 @@ class HarnessActivity : Activity(), PickActions {
     private var choice = Choice(null, DEFAULT_THREADS, listOf(0, 512), PairComparison.DEFAULT_RUNS)
     private var resultsOf: Results? = null
     private var series: Series? = null
+    private var filter = HistoryFilter()
 
     /** A run's screen is open and has not answered. */
     private var awaiting = false
@@ -55,6 +60,7 @@ class HarnessActivity : Activity(), PickActions {
         outState.putIntArray("chosen_contexts", choice.contexts.toIntArray())
         outState.putInt("chosen_runs", choice.runsPerSide)
         resultsOf?.let { outState.putStringArray("results", arrayOf(it.pool, it.name)) }
+        outState.putStringArray("filter", filter.run { arrayOf(name, osBuild, appBuild) })
         outState.putBoolean("awaiting", awaiting)
         series?.save(outState)
     }
@@ -63,19 +69,13 @@ class HarnessActivity : Activity(), PickActions {
         val contexts = state.getIntArray("chosen_contexts")?.toList() ?: choice.contexts
         choice = Choice(state.getString("chosen"), state.getInt("chosen_threads"), contexts, state.getInt("chosen_runs"))
         resultsOf = state.getStringArray("results")?.let { (pool, name) -> Results(pool, name) }
+        state.getStringArray("filter")?.let { (name, osBuild, appBuild) -> filter = HistoryFilter(name, osBuild, appBuild) }
         awaiting = state.getBoolean("awaiting")
         series = Series.restore(state)
     }
 
     /** Reads the folders away from the main thread and shows what is there. */
-    override fun refresh(): Unit = worker.execute {
-        try {
-            val snapshot = desk.look()
-            main.post { if (!isDestroyed) show(snapshot) }
-        } catch (error: Refused) {
-            main.post { if (!isDestroyed) message(error) }
-        }
-    }
+    override fun refresh(): Unit = onWorker(desk::look, ::show)
 
     private fun show(snapshot: Snapshot) {
         if (choice.key !in snapshot.choices.map { it.key }) choice = choice.copy(key = snapshot.choices.firstOrNull()?.key)
@@ -83,7 +83,7 @@ class HarnessActivity : Activity(), PickActions {
         val shown = resultsOf?.takeIf { pool.any { run -> run.results == it } }
         showScreen(
             if (shown != null) ResultScreen(this, PairComparison(pool, shown.name), ::share, ::closeResults).view
-            else PickScreen(this, desk.pickState(snapshot, choice, busy), this).view,
+            else PickScreen(this, desk.pickState(snapshot, choice, filter, busy), this).view,
         )
     }
 
@@ -124,12 +124,37 @@ class HarnessActivity : Activity(), PickActions {
         refresh()
     }
 
-    override fun share(run: RunSummary) {
-        val uri = RecordProvider.uri(this, run.runId)
-        val send = Intent(Intent.ACTION_SEND).setType("application/json").putExtra(Intent.EXTRA_STREAM, uri)
-            .addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION)
-        send.clipData = android.content.ClipData.newRawUri(run.runId, uri) // The grant follows the clip through the chooser.
-        startActivity(Intent.createChooser(send, "Share the record"))
+    override fun share(run: RunSummary) = send(RecordProvider.uri(this, run.runId), "application/json", "Share the record")
+
+    override fun shareAll(runs: List<RunSummary>): Unit = onWorker({ desk.archive(runs) }) { name ->
+        send(RecordProvider.archiveUri(this, name), "application/zip", "Share ${runs.size} records")
+    }
+
+    private fun send(uri: Uri, type: String, title: String) {
+        val send = Intent(Intent.ACTION_SEND).setType(type).putExtra(Intent.EXTRA_STREAM, uri).addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION)
+        send.clipData = ClipData.newRawUri(title, uri) // The grant follows the clip through the chooser.
+        startActivity(Intent.createChooser(send, title))
+    }
+
+    override fun delete(runs: List<RunSummary>) {
+        AlertDialog.Builder(this).setMessage("Delete ${runs.size} runs of ${runs.first().title} from this phone? Their records are gone then.")
+            .setPositiveButton("Delete") { _, _ -> if (!busy) onWorker({ desk.delete(runs) }) { refresh() } }
+            .setNegativeButton("Keep", null).show()
+    }
+
+    override fun filter(filter: HistoryFilter) {
+        this.filter = filter
+        refresh()
+    }
+
+    /** [work] away from the main thread, then [done] on it. */
+    private fun <T> onWorker(work: () -> T, done: (T) -> Unit): Unit = worker.execute {
+        try {
+            val result = work()
+            main.post { if (!isDestroyed) done(result) }
+        } catch (error: Refused) {
+            main.post { if (!isDestroyed) message(error) }
+        }
     }
 
     private fun startNext() {

@@ -39,6 +39,8 @@ object Summaries {
             beforeItReported = comparisonKey(record)?.run { text(setup.copy(conditions = setup.conditions.copy(runtime = null, backends = emptyList(), charging = null))) },
             title = artifact?.let { title(it, record.request.protocol.numThreads) } ?: "no artifact",
             device = device(record),
+            osBuild = record.device.osBuild,
+            appBuild = record.harness.run { "$version ${build?.take(BUILD_DIGITS) ?: "unknown"}" + if (debug) " debug" else "" },
             phone = record.device.kind == DeviceKind.PHONE,
             ending = ending,
             message = message,
@@ -76,6 +78,7 @@ object Summaries {
         return ContextSummary(samples.context, samples.forwardNs.toLongArray(), artifact.weightBytesRead + attended * artifact.kvBytesPerPosition)
     }
 
+    private const val BUILD_DIGITS = 8
     private const val CANARY = "canary: it tells whether the device is well and is never compared"
 
     private fun ending(record: RunRecord, finished: Boolean, death: String?): Pair<Ending, String?> = when (val outcome = record.outcome) {

@@ -35,6 +35,7 @@ internal class CheckedArtifact private constructor(
             }
             val engine = engines.firstOrNull { it.target == manifest.target }
                 ?: wrongArtifact("${manifest.target.word} artifacts do not run here; ${engines.joinToString(" and ") { it.target.word }} ones do")
+            engine.unfit?.let(::wrongArtifact)
             val shape = manifest.shape as? TransformerShape
             val reference = artifact.reference as? TextReference
             if (shape == null || reference == null) wrongArtifact("${manifest.shapeName} is an MLP; the run protocol is for decoders")

@@ -125,6 +125,7 @@ internal class ScriptedEngine(private val runtime: LlmRuntime, private val event
     override val target = TargetName.ONNX
     override val backends = setOf(Backend.DEFAULT, Backend.CPU)
     override val loadModes = setOf(LoadMode.DEFAULT, LoadMode.MMAP, LoadMode.FILE)
+    override var unfit: String? = null
 
     override fun prepare() {
         events += "prepare"

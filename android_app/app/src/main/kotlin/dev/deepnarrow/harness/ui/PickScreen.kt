@@ -34,6 +34,7 @@ class PickState(
     val decodeSteps: Int,
     val choice: Choice,
     val history: List<RunSummary>,
+    val filter: HistoryFilter = HistoryFilter(),
     val busy: Boolean = false,
 )
 
@@ -48,6 +49,14 @@ interface PickActions {
     fun results(of: Results)
 
     fun share(run: RunSummary)
+
+    /** All of [runs] as one file. */
+    fun shareAll(runs: List<RunSummary>)
+
+    /** Asks first. */
+    fun delete(runs: List<RunSummary>)
+
+    fun filter(filter: HistoryFilter)
 }
 
 class PickScreen(private val context: Context, private val state: PickState, private val actions: PickActions) {
@@ -62,7 +71,7 @@ class PickScreen(private val context: Context, private val state: PickState, pri
         val content = kit.column(
             kit.row(kit.title("deepnarrow"), kit.button("Look again") { actions.refresh() }),
             kit.note("Measures what depth costs: per-token latency and memory bandwidth of two models of equal size."),
-            kit.gap(), pairs(), kit.gap(), settings(), kit.gap(), phone(), kit.gap(), history(),
+            kit.gap(), pairs(), kit.gap(), settings(), kit.gap(), phone(), kit.gap(), HistoryCard(kit, state, actions).view,
         )
         content.setPadding(context.dp(16), context.dp(16), context.dp(16), context.dp(16))
         addView(content)
@@ -159,18 +168,6 @@ class PickScreen(private val context: Context, private val state: PickState, pri
         val badgeRow = LinearLayout(context).apply { addView(badge, LinearLayout.LayoutParams(WRAP_CONTENT, WRAP_CONTENT)) }
         val card = kit.card(kit.heading("Phone"), kit.gap(4), kit.body(state.conditions), kit.gap(8), badgeRow)
         state.concerns.forEach { card.addView(kit.note(it)) }
-        return card
-    }
-
-    private fun history(): View {
-        val card = kit.card(kit.heading("Earlier runs"))
-        if (state.history.isEmpty()) card.addView(kit.note("None on this phone yet."))
-        state.history.groupBy { it.results }.forEach { (results, runs) ->
-            val title = runs.first().title
-            card.addView(kit.gap(8))
-            card.addView(kit.row(kit.body(title), kit.button("Results") { actions.results(results) }.apply { contentDescription = "Results of $title" }))
-            runs.sortedByDescending { it.startedUtc }.take(3).forEach { card.addView(runRow(kit, it, actions::share)) }
-        }
         return card
     }
 

@@ -42,6 +42,8 @@ data class RunSummary(
     val beforeItReported: String?,
     val title: String,
     val device: String,
+    val osBuild: String,
+    val appBuild: String,
     val phone: Boolean,
     val ending: Ending,
     val message: String?,
