@@ -8,8 +8,8 @@ internal class Cores(val usable: Int, private val device: Device) {
     override fun toString() = "$usable cores" + if (device.kind == DeviceKind.FAKE) "; it only plays ${device.model}" else ""
 }
 
-/** A checked decoder artifact, what is asked of it, and the engine that runs it. */
-internal class Subject private constructor(
+/** An artifact that was checked and found to be a decoder that can do what is asked here: the artifact, what is asked of it, and the engine that runs it. */
+internal class CheckedArtifact private constructor(
     val artifact: Artifact,
     val reference: TextReference,
     val vocabSize: Int,
@@ -21,27 +21,28 @@ internal class Subject private constructor(
     fun loadOptions(): LoadOptions {
         val protocol = request.protocol
         val checked = reference.texts.maxOfOrNull { it.prompt.size + it.greedy.size } ?: 0
-        val prompts = protocol.promptLengths + protocol.depths + reference.texts.map { it.prompt.size }
+        val prompts = protocol.promptLengths + protocol.contexts + reference.texts.map { it.prompt.size }
         val positions = maxOf(protocol.positions.toInt(), checked)
         return LoadOptions(protocol.numThreads, protocol.backend, protocol.loadMode, positions, Decoder.callSizes(prompts, chunk))
     }
 
     companion object {
         /** Holds the artifact against the engines, and what is asked against artifact and machine. Throws [Refusal]. */
-        fun of(artifact: Artifact, request: RunRequest, engines: List<LlmEngine>, cores: Cores): Subject {
+        fun of(artifact: Artifact, request: RunRequest, engines: List<LlmEngine>, cores: Cores): CheckedArtifact {
             val manifest = artifact.manifest
-            if (request.jobId != null && request.jobId != manifest.jobId) {
-                wrongArtifact("${artifact.folder}: job ${manifest.jobId}, but the request is for ${request.jobId}")
+            if (request.contentId != null && request.contentId != manifest.contentId) {
+                wrongArtifact("${artifact.folder}: content_id ${manifest.contentId}, but the request is for ${request.contentId}")
             }
             val engine = engines.firstOrNull { it.target == manifest.target }
                 ?: wrongArtifact("${manifest.target.word} artifacts do not run here; ${engines.joinToString(" and ") { it.target.word }} ones do")
+            engine.unfit?.let(::wrongArtifact)
             val shape = manifest.shape as? TransformerShape
             val reference = artifact.reference as? TextReference
             if (shape == null || reference == null) wrongArtifact("${manifest.shapeName} is an MLP; the run protocol is for decoders")
             checkCaches(shape, manifest.options.maxContext)
             checkReference(reference, shape, manifest.options.maxContext)
             checkRequest(request.protocol, engine, manifest, cores)
-            return Subject(artifact, reference, shape.vocabSize, request, engine)
+            return CheckedArtifact(artifact, reference, shape.vocabSize, request, engine)
         }
 
         /** A buffer of the virtual machine has at most 2^31 - 1 bytes, here float32. */
@@ -80,8 +81,8 @@ internal class Subject private constructor(
             atMost("probe.buffer_bytes", protocol.probe.bufferBytes, Int.MAX_VALUE.toLong())
             atMost("probe.passes", protocol.probe.passes.toLong(), MAX_PASSES)
             atMost("prefill_repetitions", protocol.prefillRepetitions.toLong(), MAX_REPETITIONS)
-            atMost("depths times decode_steps", protocol.depths.size.toLong() * protocol.decodeSteps, MAX_STEPS)
-            atMost("the positions of prompt_lengths, depths and decode_steps", protocol.positions, MAX_POSITIONS)
+            atMost("contexts times decode_steps", protocol.contexts.size.toLong() * protocol.decodeSteps, MAX_STEPS)
+            atMost("the positions of prompt_lengths, contexts and decode_steps", protocol.positions, MAX_POSITIONS)
             protocol.sustainedS?.let { atMost("sustained_s", it.toLong(), MAX_SUSTAINED_S) }
         }
 

@@ -15,9 +15,9 @@ import java.util.concurrent.TimeUnit
 
 /**
  * The full screen of a run: it makes the process a foreground app, which the scheduler gives the big cores, and keeps the
- * screen on. It draws only when [show] is called, which is between stages and depths.
+ * screen on. It draws only when [show] is called, which is between stages and contexts.
  */
-open class StageActivity : Activity() {
+open class FullScreenActivity : Activity() {
     lateinit var screen: RunningScreen
         private set
     private val front = CountDownLatch(1)
@@ -102,7 +102,7 @@ open class StageActivity : Activity() {
 
         /** The screen as it now stands: Android makes a new one for a change that the manifest does not declare. */
         @Volatile
-        internal var current: StageActivity? = null
+        internal var current: FullScreenActivity? = null
             private set
 
         /** From here on a screen that is left counts. */

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.ParameterizedTest
 import org.junit.jupiter.params.provider.CsvSource
 
 /** What must hold before a run, and what is said of one that ran although something was wrong. */
-class GatesAndConcernsTest {
+class StartAndConcernsTest {
     @TempDir
     lateinit var folder: Path
     private val run by lazy { ScriptedRun(folder.toFile()) }
@@ -23,7 +23,7 @@ class GatesAndConcernsTest {
         val record = run.run()
         assertEquals(Completed, record.outcome)
         assertEquals(listOf(1000L, 1000L, 1000L), run.clock.sleepsMs)
-        assertEquals(3_000_000_000L, record.gateWaitNs)
+        assertEquals(3_000_000_000L, record.startWaitNs)
         assertEquals(0, record.environmentBefore!!.thermalStatus)
     }
 
@@ -33,8 +33,8 @@ class GatesAndConcernsTest {
         "celsius, 'battery at 41.5 C, above max_battery_celsius 37.0 after 2 s'",
         "percent, 'battery at 12 %, below min_battery_percent 20 after 2 s'",
     )
-    fun `a gate that does not open skips the run before anything is touched`(sensor: String, message: String) {
-        run.request = run.request.copy(gates = GateLimits(minBatteryPercent = 20, waitS = 2))
+    fun `a limit that does not hold skips the run before anything is touched`(sensor: String, message: String) {
+        run.request = run.request.copy(startLimits = StartLimits(minBatteryPercent = 20, waitS = 2))
         run.device.environments = listOf(
             when (sensor) {
                 "thermal" -> healthy.copy(thermalStatus = 3)
@@ -51,7 +51,7 @@ class GatesAndConcernsTest {
 
     @Test
     fun `missing sensors and limits that are switched off pass`() {
-        run.request = run.request.copy(gates = GateLimits(maxThermalStatus = null, minBatteryPercent = 90))
+        run.request = run.request.copy(startLimits = StartLimits(maxThermalStatus = null, minBatteryPercent = 90))
         run.device.environments = listOf(healthy.copy(thermalStatus = 1, batteryCelsius = null, batteryPercent = null))
         assertEquals(Completed, run.run().outcome)
         assertEquals(emptyList<Long>(), run.clock.sleepsMs)

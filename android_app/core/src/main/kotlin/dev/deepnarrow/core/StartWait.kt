@@ -1,17 +1,17 @@
 package dev.deepnarrow.core
 
-/** Limits on heat and battery that must hold before anything is timed. */
-internal class Gates(private val limits: GateLimits, private val device: DeviceProbe, private val clock: Clock, private val journal: Journal) {
-    /** Waits for them; ends the run as skipped if they do not open in time. */
+/** The wait for the limits on heat and battery that must hold before anything is timed. */
+internal class StartWait(private val limits: StartLimits, private val device: DeviceProbe, private val clock: Clock, private val journal: Journal) {
+    /** Waits until all of them hold; ends the run as skipped if they do not in time. */
     fun await() {
         val began = clock.monotonicNs()
         while (true) {
             val now = device.environment()
             val waited = clock.monotonicNs() - began
-            journal.note { copy(environmentBefore = now, gateWaitNs = waited) }
-            val shut = shut(now) ?: return
+            journal.note { copy(environmentBefore = now, startWaitNs = waited) }
+            val violated = violated(now) ?: return
             if (waited >= limits.waitS * 1_000_000_000L) {
-                journal.end(Skipped("$shut after ${limits.waitS} s"))
+                journal.end(Skipped("$violated after ${limits.waitS} s"))
                 throw RunEnded()
             }
             journal.progress((waited / 1_000_000_000L).toInt(), limits.waitS)
@@ -20,7 +20,7 @@ internal class Gates(private val limits: GateLimits, private val device: DeviceP
     }
 
     /** The first limit that does not hold, in words; a device without the sensor passes. */
-    private fun shut(now: Environment): String? = when {
+    private fun violated(now: Environment): String? = when {
         above(now.batteryCelsius, limits.maxBatteryCelsius) ->
             "battery at ${now.batteryCelsius} C, above max_battery_celsius ${limits.maxBatteryCelsius}"
         above(now.thermalStatus?.toDouble(), limits.maxThermalStatus?.toDouble()) ->
