@@ -17,7 +17,7 @@ public struct ContextRatio: Sendable {
     public let verdict: Verdict
 }
 
-/// All runs of one group: a pair's, or those of one artifact alone (arm nil). A run counts once, however many tokens it timed.
+/// All runs of one group: a pair's, or those of one artifact alone. A run counts once, however many tokens it timed.
 public struct PairComparison: Sendable {
     public let runs: [RunSummary]
     private let usable: [RunSummary]
@@ -35,13 +35,14 @@ public struct PairComparison: Sendable {
 
     public var unusable: Int { runs.count - usable.count }
 
-    public var isPair: Bool { runs.contains { $0.arm != nil } }
+    /// Whether both arms were run; otherwise it is one artifact alone, which may be an arm of some pair.
+    public var isPair: Bool { Set(runs.map(\.arm)).isSuperset(of: [.deep, .wide]) }
 
-    /// Deep and wide, or nil for an artifact alone.
-    public var arms: [Arm?] { isPair ? [.deep, .wide] : [nil] }
+    /// Deep and wide, or that of the artifact alone.
+    public var arms: [Arm?] { isPair ? [.deep, .wide] : runs.prefix(1).map(\.arm) }
 
     /// `deep`, `wide`, or the shape's name for an artifact alone.
-    public func name(_ arm: Arm?) -> String { arm?.rawValue ?? runs.first?.shapeName ?? "" }
+    public func name(_ arm: Arm?) -> String { isPair ? arm?.rawValue ?? "" : runs.first?.shapeName ?? "" }
 
     public func of(_ arm: Arm?) -> [RunSummary] { usable.filter { $0.arm == arm } }
 

@@ -40,9 +40,10 @@ public struct ResultPage: Sendable {
     }
 
     private var latency: Card {
-        guard let first = comparison.curve(nil).first else { return Card("Time per token", [.note("No usable run yet.")]) }
-        let runs = comparison.of(nil).count
-        let spread = "\(Format.milliseconds(first.lowNs)) to \(Format.milliseconds(first.highNs)) between the fastest and the slowest of \(Sentences.runs(runs))"
+        let arm = runs[0].arm
+        guard let first = comparison.curve(arm).first else { return Card("Time per token", [.note("No usable run yet.")]) }
+        let count = comparison.of(arm).count
+        let spread = "\(Format.milliseconds(first.lowNs)) to \(Format.milliseconds(first.highNs)) between the fastest and the slowest of \(Sentences.runs(count))"
         let spoken = "\(Format.milliseconds(first.medianNs)) per token"
         return Card("Time per token", [.figure(Format.milliseconds(first.medianNs), spoken: spoken), .body(spread, .plain)])
     }

@@ -23,14 +23,20 @@ public enum Ending: String, Sendable, CaseIterable { case completed, failed, ski
 
 /// Runs that may be compared: equal setups by the comparison key, which holds the session too, and one pair (or one artifact alone).
 public struct RunGroup: Sendable, Hashable, Identifiable {
-    public let id: String
+    /// A pair's name, or the content of an artifact that belongs to none.
+    let subject: String
+    /// Nil where the run ended before it had an artifact.
+    let setup: ComparisonKey?
     /// Pair, target, scheme, threads and compute units.
     public let title: String
 
-    public init(id: String, title: String) {
-        self.id = id
+    public init(subject: String, setup: ComparisonKey?, title: String) {
+        self.subject = subject
+        self.setup = setup
         self.title = title
     }
+
+    public var id: Self { self }
 }
 
 /// What the screens show of a record.

@@ -24,14 +24,14 @@ public enum Summaries {
     }
 
     private static func group(_ record: RunRecord) -> RunGroup {
-        guard let artifact = record.artifact, let key = ComparisonKey(record) else { return RunGroup(id: "no artifact", title: "no artifact") }
+        guard let artifact = record.artifact, let key = ComparisonKey(record) else { return RunGroup(subject: "", setup: nil, title: "no artifact") }
         let asked = record.request.protocol
         let title = title(
             pair: artifact.arm == nil ? artifact.shapeName : artifact.pair, target: artifact.target, scheme: artifact.scheme,
             numThreads: asked.numThreads, backend: asked.backend)
         // A network alone is compared with nothing but itself.
         let subject = artifact.arm == nil ? artifact.contentId : artifact.pair
-        return RunGroup(id: "\(subject) \(key.setupText)", title: title)
+        return RunGroup(subject: subject, setup: key.setup, title: title)
     }
 
     private static func device(_ device: DeviceFacts) -> String {
