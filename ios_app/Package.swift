@@ -19,16 +19,18 @@ let alwaysFast: [SwiftSetting] = [.unsafeFlags(["-O"])]
 var targets: [Target] = [
     .target(name: "HotLoops", swiftSettings: alwaysFast),
     .target(name: "CProbe", cSettings: [.unsafeFlags(["-O3"])]),
+    .target(name: "CThreads"),
     .target(name: "HarnessCore", dependencies: ["HotLoops", "CProbe"]),
-    .target(name: "OnnxEngine", dependencies: ["HarnessCore", "HotLoops", "COnnx"]),
+    .target(name: "OnnxEngine", dependencies: ["HarnessCore", "HotLoops", "CProbe", "CThreads", "COnnx"]),
     .target(name: "CoreMLEngine", dependencies: ["HarnessCore", "HotLoops"]),
     .target(name: "AppleDevice", dependencies: ["HarnessCore"]),
     .target(name: "LinuxDevice", dependencies: ["HarnessCore"]),
     .target(name: "HarnessScreens", dependencies: ["HarnessCore"]),
     .target(name: "HarnessUI", dependencies: ["HarnessScreens", "HarnessCore"]),
-    .testTarget(name: "HarnessCoreTests", dependencies: ["HarnessCore", "HotLoops", "CProbe", "LinuxDevice"]),
+    .target(name: "CAllocations", path: "Tests/CAllocations"),
+    .testTarget(name: "HarnessCoreTests", dependencies: ["HarnessCore", "HotLoops", "CProbe", "LinuxDevice", "CAllocations"]),
     .testTarget(name: "HarnessScreensTests", dependencies: ["HarnessScreens", "HarnessCore"]),
-    .testTarget(name: "OnnxEngineTests", dependencies: ["OnnxEngine", "HarnessCore", "LinuxDevice"]),
+    .testTarget(name: "OnnxEngineTests", dependencies: ["OnnxEngine", "HarnessCore", "CProbe", "LinuxDevice"]),
 ]
 var packages: [Package.Dependency] = []
 /// Name, and whether it is a dynamic library: ONNX Runtime brings its own XNNPACK, which must not meet ExecuTorch's.
@@ -45,7 +47,7 @@ var products: [Product] = [
         .binaryTarget(
             name: "onnxruntime", url: "https://download.onnxruntime.ai/pod-archive-onnxruntime-c-1.24.2.zip",
             checksum: "f7100a992d2a8135168c8afd831e6a58b465349101982aa58b3e11d36e600b54"),
-        .target(name: "COnnx", dependencies: ["onnxruntime"], exclude: ["module.modulemap"]),
+        .target(name: "COnnx", dependencies: ["onnxruntime"], path: "Sources/COnnxApple"),
     ]
     let executorchProducts: [Target.Dependency] = ["executorch", "backend_xnnpack", "kernels_llm", "kernels_optimized", "kernels_quantized"]
         .map { .product(name: $0, package: "executorch") }
@@ -53,7 +55,7 @@ var products: [Product] = [
     let executorchLibraries: [LinkerSetting] = []
     let executorchSources = ["executorch_shim.cpp"]
 #else
-    targets += [.systemLibrary(name: "COnnx", pkgConfig: "libonnxruntime", providers: [.apt(["libonnxruntime-dev"])])]
+    targets += [.systemLibrary(name: "COnnx", providers: [.apt(["libonnxruntime-dev"])])]
     let executorchProducts: [Target.Dependency] = []
     let executorchSources = ["executorch_shim.cpp", "test_kernels.cpp"]
     let folder = executorchFolder ?? ""
@@ -92,7 +94,7 @@ if hasExecutorch {
 
 // TEMPORARY: leaves out targets that have no sources yet.
 func isThere(_ target: Target) -> Bool {
-    let folder = (target.type == .test ? "Tests/" : "Sources/") + target.name
+    let folder = target.path ?? ((target.type == .test ? "Tests/" : "Sources/") + target.name)
     return !((try? FileManager.default.contentsOfDirectory(atPath: Context.packageDirectory + "/" + folder).filter { !$0.hasPrefix(".") && $0 != "include" }) ?? []).isEmpty
 }
 targets = targets.filter(isThere)

@@ -4,7 +4,7 @@
     import HarnessCore
 
     /// The kernel's clocks.
-    public final class LinuxClock: HarnessCore.Clock, Sendable {
+    public final class LinuxClock: RunClock, Sendable {
         public init() {}
 
         public func monotonicNs() -> Int { read(CLOCK_MONOTONIC) }

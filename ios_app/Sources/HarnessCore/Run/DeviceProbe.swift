@@ -4,7 +4,7 @@ public protocol DeviceProbe: AnyObject {
 
     func device() -> DeviceFacts
 
-    func environment() -> Environment
+    func environment() -> DeviceEnvironment
 
     func memory(after stage: Stage) -> MemoryPoint
 
@@ -23,7 +23,7 @@ public protocol DeviceProbe: AnyObject {
 }
 
 /// Clocks; a test may replace them.
-public protocol Clock: AnyObject {
+public protocol RunClock: AnyObject {
     /// The clock of all timings.
     func monotonicNs() -> Int
 

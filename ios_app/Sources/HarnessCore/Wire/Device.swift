@@ -55,7 +55,7 @@ public struct DeviceFacts: Codable, Sendable, Hashable {
 }
 
 /// The device at one moment.
-public struct Environment: Codable, Sendable, Hashable {
+public struct DeviceEnvironment: Codable, Sendable, Hashable {
     public var timeUtc: String
     public var monotonicNs: Int
     @Nullable public var bootNs: Int?

@@ -12,8 +12,8 @@ public struct RunRecord: Codable, Sendable, Hashable {
     public var startedUtc: String
     @Nullable public var durationNs: Int?
     @Nullable public var startWaitNs: Int?
-    @Nullable public var environmentBefore: Environment?
-    @Nullable public var environmentAfter: Environment?
+    @Nullable public var environmentBefore: DeviceEnvironment?
+    @Nullable public var environmentAfter: DeviceEnvironment?
     @Nullable public var bandwidth: Bandwidth?
     @Nullable public var load: Load?
     @Nullable public var observed: ObservedRuntime?

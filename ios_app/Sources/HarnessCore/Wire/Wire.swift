@@ -73,10 +73,15 @@ public enum Wire {
     }
 
     /// Reads JSON and refuses keys that `T` would not write. Throws `UserError`.
-    public static func strict<T: Codable>(_ type: T.Type, _ data: Data, name: String) throws -> T {
+    static func strict<T: Codable>(_ type: T.Type, _ data: Data, name: String) throws -> T {
         let value = try decode(type, data, name: name)
         if let problem = try UnknownKeys.first(in: data, notIn: encode(value)) { throw UserError("\(name): \(problem)") }
         return value
+    }
+
+    /// A small file of another kind, read as strictly as a request. Throws `UserError`.
+    public static func readStrict<T: Codable>(_ type: T.Type, _ file: URL) throws -> T {
+        try strict(type, contents(file, maxBytes: maxRequestBytes), name: file.path)
     }
 
     static func decode<T: Decodable>(_ type: T.Type, _ data: Data, name: String) throws -> T {
