@@ -21,7 +21,7 @@ public enum Screen: Sendable, Equatable {
 @MainActor @Observable
 public final class AppModel {
     public private(set) var screen = Screen.pick
-    public private(set) var pick: PickModel
+    public var pick: PickModel
     public private(set) var history = History.empty
     public private(set) var conditions: Conditions
     public private(set) var running = RunningState.preparing
@@ -69,8 +69,6 @@ public final class AppModel {
         history = History(reading: folders.runs)
         conditions = measurer.conditions()
     }
-
-    public func change(_ edit: (inout PickModel) -> Void) { edit(&pick) }
 
     /// `first`: drawn, where the caller does not say.
     public func run(first: Arm = Bool.random() ? .deep : .wide) {

@@ -23,11 +23,10 @@ public struct Choice: Sendable, Equatable {
     }
 }
 
-/// One context on the pick screen: whether the chosen artifacts hold it, and whether it is on.
+/// One context on the pick screen: whether the chosen artifacts hold it.
 public struct ContextOption: Sendable, Identifiable, Equatable {
     public let id: Int
     public let fits: Bool
-    public let isOn: Bool
     public let label: String
     public let spoken: String
 }
@@ -48,8 +47,7 @@ public struct PickModel: Sendable {
         unusable = library.unusable
         self.numCores = numCores
         self.choice = choice
-        self.choice.numThreads = min(max(choice.numThreads, 1), numCores)
-        self.choice.runsPerSide = min(max(choice.runsPerSide, 1), RunPlan.maxRunsPerSide)
+        (numThreads, runsPerSide) = (choice.numThreads, choice.runsPerSide)
         choose(candidates.contains { $0.id == choice.candidateId } ? choice.candidateId : candidates.first?.id)
     }
 
@@ -61,19 +59,29 @@ public struct PickModel: Sendable {
         choice.backend = candidate.backends[0]
     }
 
-    public mutating func setThreads(_ count: Int) { choice.numThreads = min(max(count, 1), numCores) }
-
-    public mutating func setBackend(_ backend: Backend) {
-        if candidate?.backends.contains(backend) == true { choice.backend = backend }
+    public var numThreads: Int {
+        get { choice.numThreads }
+        set { choice.numThreads = min(max(newValue, 1), max(1, numCores)) }
     }
 
-    public mutating func setRunsPerSide(_ count: Int) { choice.runsPerSide = min(max(count, 1), RunPlan.maxRunsPerSide) }
+    /// One that the chosen artifacts cannot be asked for is not taken.
+    public var backend: Backend {
+        get { choice.backend }
+        set { if candidate?.backends.contains(newValue) == true { choice.backend = newValue } }
+    }
 
-    /// The last context that is on stays on.
-    public mutating func toggle(_ context: Int) {
-        let without = choice.contexts.filter { $0 != context }
-        if without.count == choice.contexts.count { choice.contexts = (without + [context]).sorted() }
-        else if !without.isEmpty { choice.contexts = without }
+    public var runsPerSide: Int {
+        get { choice.runsPerSide }
+        set { choice.runsPerSide = min(max(newValue, 1), RunPlan.maxRunsPerSide) }
+    }
+
+    /// Whether a context is measured. The last one that is on stays on.
+    public subscript(isOn context: Int) -> Bool {
+        get { choice.contexts.contains(context) && fits(context) }
+        set {
+            let without = choice.contexts.filter { $0 != context }
+            if newValue { choice.contexts = (without + [context]).sorted() } else if !without.isEmpty { choice.contexts = without }
+        }
     }
 
     public var contextOptions: [ContextOption] {
@@ -81,7 +89,7 @@ public struct PickModel: Sendable {
             let fits = fits(context)
             let limit = candidate?.maxContext ?? 0
             return ContextOption(
-                id: context, fits: fits, isOn: fits && choice.contexts.contains(context),
+                id: context, fits: fits,
                 label: fits ? "\(context)" : "\(context) (the artifact holds \(limit))",
                 spoken: "\(context) tokens in the context" + (fits ? "" : ", more than the artifact holds"))
         }

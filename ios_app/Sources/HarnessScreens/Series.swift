@@ -11,7 +11,7 @@ public struct Series: Codable, Sendable, Equatable {
     public var contexts: [Int]
     public var runsPerSide: Int
     /// Nil for one artifact alone.
-    @Nullable public var first: Arm?
+    public var first: Arm?
 
     public init(session: String, candidateId: String, numThreads: Int, backend: Backend, contexts: [Int], runsPerSide: Int, first: Arm?) {
         self.session = session
@@ -60,13 +60,13 @@ public struct SeriesFile: Sendable {
     /// Nil where there is none. A file that cannot be read belongs to another version and is none.
     public func read() -> Series? {
         guard let data = FileManager.default.contents(atPath: file.path) else { return nil }
-        return try? Wire.strict(Series.self, data, name: file.path)
+        return try? JSONDecoder().decode(Series.self, from: data)
     }
 
     /// Throws `UserError`.
     public func write(_ series: Series) throws {
         do {
-            try Wire.encode(series).write(to: file, options: .atomic)
+            try JSONEncoder().encode(series).write(to: file, options: .atomic)
         } catch {
             throw UserError("\(file.path): cannot be written: \(error.localizedDescription)")
         }

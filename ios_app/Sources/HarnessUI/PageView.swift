@@ -63,7 +63,7 @@
             let color = badge.tone.ink.color(scheme)
             Text(badge.text).font(.caption).bold().foregroundStyle(color)
                 .padding(.horizontal, 10).padding(.vertical, 4)
-                .overlay(Capsule().stroke(color, lineWidth: 1))
+                .overlay { Capsule().stroke(color, lineWidth: 1) }
         }
     }
 

@@ -1,12 +1,10 @@
 #if canImport(SwiftUI)
-    import Foundation
-    import HarnessCore
     import HarnessScreens
     import SwiftUI
 
     /// Pick a pair or one artifact, say how to measure it, and press Run.
     struct PickView: View {
-        let model: AppModel
+        @Bindable var model: AppModel
         @State private var isImporting = false
 
         var body: some View {
@@ -37,7 +35,7 @@
             Section("Pair or artifact") {
                 if model.pick.candidates.isEmpty { Text(PickModel.nothingFound).font(.footnote) }
                 ForEach(model.pick.candidates) { candidate in
-                    Button { model.change { $0.choose(candidate.id) } } label: {
+                    Button { model.pick.choose(candidate.id) } label: {
                         CandidateLabel(candidate: candidate, isChosen: candidate.id == model.pick.choice.candidateId)
                     }
                 }
@@ -48,17 +46,17 @@
         private var settings: some View {
             Section("How") {
                 let pick = model.pick
-                Stepper("Threads: \(pick.choice.numThreads)", value: threads, in: 1...max(1, pick.numCores))
+                Stepper("Threads: \(pick.numThreads)", value: $model.pick.numThreads, in: 1...max(1, pick.numCores))
                 Text(pick.threadsNote).font(.footnote)
                 if let candidate = pick.candidate, candidate.backends.count > 1 {
-                    Picker("Compute units", selection: backend) {
+                    Picker("Compute units", selection: $model.pick.backend) {
                         ForEach(candidate.backends, id: \.self) { Text($0.rawValue).tag($0) }
                     }
                 }
-                Stepper("\(pick.runsLabel): \(pick.choice.runsPerSide)", value: runs, in: 1...RunPlan.maxRunsPerSide)
+                Stepper("\(pick.runsLabel): \(pick.runsPerSide)", value: $model.pick.runsPerSide, in: 1...RunPlan.maxRunsPerSide)
                 Text(pick.runsNote).font(.footnote)
                 ForEach(pick.contextOptions) { option in
-                    Toggle(option.label, isOn: isOn(option)).disabled(!option.fits).accessibilityLabel(option.spoken)
+                    Toggle(option.label, isOn: $model.pick[isOn: option.id]).disabled(!option.fits).accessibilityLabel(option.spoken)
                 }
                 Text("Tokens already in the context. \(pick.contextsNote)").font(.footnote)
             }
@@ -70,22 +68,6 @@
                 BadgeView(badge: model.conditions.badge)
                 ForEach(model.conditions.concerns, id: \.self) { Text($0).font(.footnote) }
             }
-        }
-
-        private var threads: Binding<Int> {
-            Binding(get: { model.pick.choice.numThreads }, set: { count in model.change { $0.setThreads(count) } })
-        }
-
-        private var runs: Binding<Int> {
-            Binding(get: { model.pick.choice.runsPerSide }, set: { count in model.change { $0.setRunsPerSide(count) } })
-        }
-
-        private var backend: Binding<Backend> {
-            Binding(get: { model.pick.choice.backend }, set: { backend in model.change { $0.setBackend(backend) } })
-        }
-
-        private func isOn(_ option: ContextOption) -> Binding<Bool> {
-            Binding(get: { option.isOn }, set: { _ in model.change { $0.toggle(option.id) } })
         }
     }
 

@@ -10,8 +10,8 @@
         let name: String
         let folders: Folders
 
-        static var transferRepresentation: some TransferRepresentation<SharedRuns> {
-            FileRepresentation(exportedContentType: .zip) { shared in
+        static var transferRepresentation: some TransferRepresentation {
+            FileRepresentation(exportedContentType: .zip) { (shared: SharedRuns) in
                 SentTransferredFile(try Sharing.archive(shared.runIds, named: shared.name, in: shared.folders))
             }
         }

@@ -18,5 +18,5 @@ public struct FileRepresentation<Item: Transferable>: TransferRepresentation {  
     public init(exportedContentType: UTType, exporting: @escaping @Sendable (Item) async throws -> SentTransferredFile) {}  // iOS 16
 }
 extension URL: Transferable {  // iOS 16
-    public static var transferRepresentation: FileRepresentation<URL> { fatalError() }  // iOS 16
+    public static var transferRepresentation: FileRepresentation<URL> { FileRepresentation(exportedContentType: .zip) { SentTransferredFile($0) } }  // iOS 16
 }

@@ -13,11 +13,14 @@ extension State: Sendable where Value: Sendable {}  // iOS 13
     public subscript<Subject>(dynamicMember keyPath: WritableKeyPath<Value, Subject>) -> Binding<Subject> { fatalError() }  // iOS 13
 }
 @dynamicMemberLookup @propertyWrapper public struct Bindable<Value> {  // iOS 17
-    public var wrappedValue: Value { get { fatalError() } set {} }  // iOS 17
+    private let value: Value  // iOS 17
+    @available(*, unavailable, message: "The wrapped value must be an object that conforms to Observable")
+    public init(wrappedValue: Value) { fatalError() }  // iOS 17
+    public var wrappedValue: Value { get { value } set {} }  // iOS 17
     public var projectedValue: Bindable<Value> { self }  // iOS 17
 }
 extension Bindable where Value: AnyObject & Observable {  // iOS 17
-    public init(wrappedValue: Value) { fatalError() }  // iOS 17
+    public init(wrappedValue: Value) { value = wrappedValue }  // iOS 17
     public subscript<Subject>(dynamicMember keyPath: ReferenceWritableKeyPath<Value, Subject>) -> Binding<Subject> { fatalError() }  // iOS 17
 }
 @propertyWrapper public struct Environment<Value> {  // iOS 13

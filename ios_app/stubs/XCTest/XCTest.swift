@@ -28,7 +28,7 @@ open class XCTAttachment: NSObject {  // iOS 11
     open subscript(key: String) -> XCUIElement { fatalError() }  // iOS 9
 }
 @MainActor open class XCUIApplication: XCUIElement {  // iOS 9
-    public override nonisolated init() { super.init() }  // iOS 9
+    public override init() { super.init() }  // iOS 9
     open var launchEnvironment: [String: String] { get { fatalError() } set {} }  // iOS 9
     open func launch() {}  // iOS 9
 }
