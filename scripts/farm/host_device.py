@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -24,7 +23,7 @@ from scripts.farm.device import (
     Progress,
     Remember,
 )
-from scripts.farm.lines import read_line
+from scripts.farm.lines import parse_progress, read_line
 from scripts.farm.outcomes import empty_record, record_left
 from scripts.farm.store.lock import MachineLock, user_folder
 from scripts.host.environment import device_facts, environment
@@ -191,15 +190,6 @@ async def _follow(process: asyncio.subprocess.Process, on_progress: Callable[[Pr
         if progress := parse_progress(line):
             on_progress(progress)
     await process.wait()
-
-
-def parse_progress(line: bytes | str) -> Progress | None:
-    """A line of a harness's standard output; None for anything that is no progress."""
-    try:
-        fields = json.loads(line)
-        return Progress(Stage(fields["stage"]), int(fields["done"]), int(fields["total"]))
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def host_name() -> str:

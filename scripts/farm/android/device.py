@@ -8,8 +8,8 @@ from pathlib import Path
 
 from export.manifest import Manifest
 from scripts.farm.android import server_life, state
-from scripts.farm.android.link import AdbLink
 from scripts.farm.android.app import PACKAGE, apk_hash, media_dir_of, stop_run
+from scripts.farm.android.link import AdbLink
 from scripts.farm.android.push import PUSH_ROOT, Pushed
 from scripts.farm.android.push import push as push_artifact
 from scripts.farm.android.run import AdbRun, UnreadableArtifactError

@@ -21,11 +21,10 @@ from scripts.farm.device import (
     Progress,
     Remember,
 )
-from scripts.farm.host_device import parse_progress
 from scripts.farm.ios.devicectl import find_devicectl
 from scripts.farm.ios.go_ios import find_go_ios
 from scripts.farm.ios.programs import BUNDLE_ID, IosProgram, Iphone, end, start
-from scripts.farm.lines import read_line
+from scripts.farm.lines import parse_progress, read_line
 from scripts.farm.outcomes import empty_record, record_left
 from scripts.records import (
     DONE_FILE,

@@ -9,7 +9,7 @@ import pytest
 
 from export.manifest import Manifest, sha256
 from scripts.farm.android.device import AdbDevice, AdbDiscovery
-from scripts.farm.android.push import PUSH_ROOT, parse_free_bytes
+from scripts.farm.android.push import parse_free_bytes
 from scripts.farm.android.run import AdbRun
 from scripts.farm.android.state import parse_state
 from scripts.farm.device import DeviceError, DiscoveryOptions, Problem, Progress
