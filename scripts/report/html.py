@@ -33,7 +33,13 @@ def render_page(page: Page) -> str:
     script = (_ASSETS / "page.js").read_text(encoding="utf-8")
     details = [{"setup": each.setup, "pair": each.pair} for each in page.details]
     charts = {
-        figure.name: {"spec": figure.spec, "one": figure.one_setup, "pair": figure.one_pair} for figure in page.figures
+        figure.name: {
+            "spec": figure.spec,
+            "one": figure.one_setup,
+            "pair": figure.one_pair,
+            "all": figure.all_contexts,
+        }
+        for figure in page.figures
     }
     return environment.get_template("page.html.j2").render(
         page=page,
