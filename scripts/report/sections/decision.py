@@ -1,5 +1,6 @@
 """Section: what to ship where, why, and how sure that is. In words, computed from the verdicts alone."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +8,7 @@ from enum import StrEnum
 from models.catalog import PAIRS
 from models.shape import describe
 from scripts.analysis.pairs import PairVerdict
-from scripts.analysis.verdict import ALPHA, Word
+from scripts.analysis.verdict import ALPHA, POWER, Verdict, Word
 from scripts.report.kit.blocks import Card, Column, Group, Prose, Row, Section, Table
 from scripts.report.kit.evidence import Evidence
 from scripts.report.kit.setups import SetupView
@@ -71,7 +72,7 @@ def decision_card(decision: Decision) -> Card:
     return Card(
         title=_headline(decision),
         setup=decision.view,
-        lines=(_because(decision.rows),),
+        lines=(_because(decision.rows), *_modes(decision.rows)),
         tables=(_contexts(decision),),
     )
 
@@ -144,16 +145,28 @@ def _because(rows: Sequence[PairVerdict]) -> str:
     )
     times = f"{number(verdict.ratio)} times as long as the wide one ({spread})"
     if not verdict.names_winner:
-        return f"{at} the deep shape took {times}. That shows no difference; it does not show that there is none."
+        return f"{at} the deep shape took {times}. That shows no difference, not that there is none{_power(verdict)}."
     silent = [str(each.at) for each in rows if not each.verdict.names_winner]
     only = f" No winner is named at context {', '.join(silent)}." if silent else ""
     return f"{at} the deep shape takes {times}.{only}"
 
 
+def _power(verdict: Verdict) -> str:
+    """What such runs would have shown."""
+    if math.isnan(verdict.minimum_effect):
+        return ""
+    return f": such runs show one of {percent(verdict.minimum_effect)} in {POWER:.0%} of repetitions"
+
+
+def _modes(rows: Sequence[PairVerdict]) -> tuple[str, ...]:
+    """What was done where runs fall into two modes."""
+    return tuple(f"Context {row.at}: {row.verdict.reason}." for row in rows if row.verdict.modes)
+
+
 def _contexts(decision: Decision) -> Table:
     titles = ("context", "deep ms", "wide ms", "deep / wide", "95 % interval", "n")
     return Table(
-        "Milliseconds a token, medians over runs",
+        "Milliseconds a token, medians over runs; deep / wide by Hodges-Lehmann, its interval inverts the test",
         (*(Column(title, numeric=True) for title in titles), Column("verdict")),
         [_context_row(row) for row in decision.rows],
     )

@@ -1,5 +1,6 @@
 """The chart of the decision: deep / wide with its interval, for every pair, setup and context."""
 
+import math
 from collections.abc import Sequence
 
 import altair as alt
@@ -30,9 +31,9 @@ def forest_figure(evidence: Evidence) -> Figure | None:
         name="verdicts",
         question="Which arm is faster, by how much, and how sure is that?",
         spec=_spec(rows, slots),
-        note="Mark: time of the deep arm / time of the wide arm; line: 95 % interval over runs. Left of 1 "
-        "the deep arm is faster, right of it the wide one. Filled: a winner is named; hollow: none is. Beside the "
-        "mark: context, ratio, and n, the usable runs deep + wide.",
+        note="Mark: time of the deep arm / time of the wide arm (Hodges-Lehmann); line: 95 % interval that inverts the "
+        "test. Left of 1 the deep arm is faster, right of it the wide one. Filled: a winner is named; hollow: none is. "
+        "Beside the mark: context, ratio, and n, the runs deep + wide that were judged.",
         table=Table("The same numbers are in the tables below", (), ()),
         all_contexts=True,
     )
@@ -40,7 +41,7 @@ def forest_figure(evidence: Evidence) -> Figure | None:
 
 def forest_rows(evidence: Evidence) -> list[DataRow]:
     """The data set `verdicts`."""
-    return [_row(evidence, row) for row in evidence.verdicts if row.verdict.n_a and row.verdict.n_b]
+    return [_row(evidence, row) for row in evidence.verdicts if math.isfinite(row.verdict.ratio)]
 
 
 def _context(row: DataRow) -> float:
@@ -120,4 +121,4 @@ def _row(evidence: Evidence, row: PairVerdict) -> DataRow:
 
 
 def _finite(value: float) -> float | None:
-    return round(value, 4) if value == value else None
+    return round(value, 4) if math.isfinite(value) else None

@@ -10,7 +10,7 @@ from scripts.records import ConcernCode, DeviceKind, RunRecord
 from scripts.report.kit.blocks import Note
 from scripts.report.kit.evidence import Evidence
 from scripts.report.kit.setups import device_name
-from scripts.report.kit.words import number, plural
+from scripts.report.kit.words import number, percent, plural
 
 # More devices than this are counted by their grade.
 _NAMED_DEVICES = 3
@@ -46,7 +46,13 @@ def quality_notes(evidence: Evidence) -> list[Note]:
     """What to know before the headline: kind of device, usable and busy runs, steadiness."""
     if not evidence.records:
         return []
-    return [*_kinds(evidence), _usable(evidence), *_busy(evidence), *_steadiness(device_health(evidence.records))]
+    return [
+        *_kinds(evidence),
+        _usable(evidence),
+        *_busy(evidence),
+        *_steadiness(device_health(evidence.records)),
+        *_modes(evidence.verdicts),
+    ]
 
 
 def busy_runs(records: Sequence[RunRecord]) -> int:
@@ -92,6 +98,17 @@ def _usable(evidence: Evidence) -> Note:
 def _busy(evidence: Evidence) -> list[Note]:
     busy = busy_runs(evidence.records)
     return [Note(f"{busy} of them on a busy machine", doubt=True)] if busy else []
+
+
+def _modes(rows: Sequence[PairVerdict]) -> list[Note]:
+    found = [row.verdict.modes for row in rows if row.verdict.modes]
+    if not found:
+        return []
+    most = max(sum(side) / len(side) for modes in found for side in (modes.slow_a, modes.slow_b))
+    told = (
+        f"two modes of runs in {len(found)} of {_comparisons(len(rows))}: up to {percent(most, 0)} of an arm's are slow"
+    )
+    return [Note(told, doubt=True)]
 
 
 def _steadiness(devices: Sequence[DeviceHealth]) -> list[Note]:
