@@ -1,5 +1,6 @@
 """A cell's numbers at each cache context, as rows that charts and tables share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.pair import Arm

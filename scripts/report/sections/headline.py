@@ -50,7 +50,7 @@ def quality_notes(evidence: Evidence) -> list[Note]:
         *_kinds(evidence),
         _usable(evidence),
         *_busy(evidence),
-        *_steadiness(device_health(evidence.records)),
+        *_steadiness(device_health(evidence.cells)),
         *_modes(evidence.verdicts),
     ]
 
