@@ -11,7 +11,7 @@ import gzip
 import io
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -71,7 +71,7 @@ def shared_element(root: Path) -> str:
 
 
 @contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
+def unpacked(path: Path) -> Generator[Path, None, None]:
     """A results folder with the runs of a shared file, gone afterwards.
 
     Raises:

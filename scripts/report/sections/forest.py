@@ -17,6 +17,18 @@ from scripts.report.sections.pairs import winner_phrase
 
 # Room for the labels, as a share of what the intervals span.
 _MARGIN, _LABELS = 0.04, 0.45
+_WINNERS = alt.Scale(
+    domain=["deep faster", "wide faster", "no winner named"], range=[css("deep"), css("wide"), css("sweep")]
+)
+_TIPS = (
+    ("band:N", "pair"),
+    ("context:Q", "context"),
+    ("ratio:Q", "deep / wide"),
+    ("low:Q", "from"),
+    ("high:Q", "to"),
+    ("word:N", "verdict"),
+    ("reason:N", "because"),
+)
 # Beyond this ratio of the largest to the smallest end the small differences would be squeezed together.
 _LOGARITHMIC = 4.0
 
@@ -51,20 +63,9 @@ def _context(row: DataRow) -> float:
 def _spec(rows: Sequence[DataRow], slots: Sequence[str]) -> Spec:
     y, place = in_band(), slot("slot", slots)
     x = alt.X("ratio:Q", title="deep / wide, ms per token", scale=_scale(rows))
-    scale = alt.Scale(
-        domain=["deep faster", "wide faster", "no winner named"], range=[css("deep"), css("wide"), css("sweep")]
-    )
-    color = alt.Color("winner:N", legend=alt.Legend(title=None, orient="top"), scale=scale)
-    fill = alt.Fill("winner:N", legend=alt.Legend(title=None, orient="top"), scale=scale)
-    tips = tooltip(
-        ("band:N", "pair"),
-        ("context:Q", "context"),
-        ("ratio:Q", "deep / wide"),
-        ("low:Q", "from"),
-        ("high:Q", "to"),
-        ("word:N", "verdict"),
-        ("reason:N", "because"),
-    )
+    legend = alt.Legend(title=None, orient="top")
+    color = alt.Color("winner:N", legend=legend, scale=_WINNERS)
+    fill = alt.Fill("winner:N", legend=legend, scale=_WINNERS)
     one = alt.Chart(alt.InlineData([{"ratio": 1}])).mark_rule(strokeWidth=1.2, color=css("ink")).encode(x="ratio:Q")
     line = named("verdicts").mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", y=y, yOffset=place, color=color)
     point = (
@@ -75,7 +76,7 @@ def _spec(rows: Sequence[DataRow], slots: Sequence[str]) -> Spec:
             y=y,
             yOffset=place,
             color=color,
-            tooltip=tips,
+            tooltip=tooltip(*_TIPS),
             fill=alt.condition("datum.named", fill, alt.value(css("paper"))),
         )
     )

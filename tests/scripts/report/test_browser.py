@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Page
 from export.targets.base import TargetName
 from scripts.records import DeviceKind, RunRecord
 from scripts.testing.records.generator import Campaign, GeneratedDevice, generate_records, pair_networks, sweep_networks
+from tests.limits import HUNG_S
 from tests.scripts.report.conftest import PHONE
 
 SECTIONS = ("decision", "latency", "bandwidth", "price", "pairs", "claims", "health", "provenance")
@@ -39,7 +40,7 @@ def open_page(browser: Browser, path: Path, width: int = DESK_WIDTH, scheme: str
 
 
 def drawn(page: Page, times: int) -> None:
-    page.wait_for_function(f"Number(document.documentElement.dataset.drawn) >= {times}", timeout=30_000)
+    page.wait_for_function(f"Number(document.documentElement.dataset.drawn) >= {times}", timeout=1000 * HUNG_S)
 
 
 def test_every_section_and_chart_is_drawn_without_a_request_or_an_error(browser: Browser, full_page: Path):
