@@ -196,13 +196,13 @@ def status(
 
 @app.command("results")
 def results_command(
-    campaign: Annotated[str, typer.Argument(help="A campaign's name.")],
+    campaign: Annotated[str | None, typer.Argument(help="A campaign's name. Default: the only one.")] = None,
     results: Results = Path("results"),
     as_json: AsJson = False,
 ) -> None:
     """Compare the arms of every pair that was measured under equal conditions."""
     with Store(_existing(results)) as store:
-        print_results(store, campaign, as_json)
+        print_results(store, campaign or store.only_campaign(), as_json)
 
 
 @app.command("convert")

@@ -36,21 +36,24 @@ class Display(Protocol):
 
 
 class Pacer:
-    """Guesses when a device will be done, from the runs it has finished."""
+    """Guesses when a device will be done, from the runs it has finished since the first one, the canary, was over."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
+        self._began: dict[str, float] = {}
         self._finished: dict[str, int] = defaultdict(int)
 
     def count(self, event: RunStored) -> None:
-        """One more run is over."""
+        """One more run is over. The first one only starts the clock: it is shorter than the others and starts cold."""
+        if event.device_id not in self._began:
+            self._began[event.device_id] = time.monotonic()
+            return
         self._finished[event.device_id] += 1
 
     def eta(self, device_id: str, left: int) -> str:
-        """Minutes and seconds; a dash before the first run is over."""
+        """Minutes and seconds; a dash before the second run is over."""
         if not self._finished[device_id] or not left:
             return "-"
-        seconds = (time.monotonic() - self._began) / self._finished[device_id] * left
+        seconds = (time.monotonic() - self._began[device_id]) / self._finished[device_id] * left
         return f"{seconds // 60:.0f}:{seconds % 60:02.0f}"
 
 

@@ -18,6 +18,7 @@ from models.shape import TransformerShape
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, DiscoveryOptions
 from scripts.farm.discovery import all_discoveries, find_devices
+from scripts.farm.look import expected_seconds, look_at, told_duration
 from scripts.farm.plan import APPLE_PHONES, ONNX_ONLY
 from scripts.farm.progress import Display
 from scripts.farm.results import print_results
@@ -65,11 +66,19 @@ async def run_quick(asked: QuickOptions, options: DiscoveryOptions, display: Dis
     await _export_missing(asked, targets)
     campaign = _campaign(asked, device, targets)
     planned = await plan_campaign(campaign, discoveries)
-    say_progress(f"records go to {asked.results / campaign.name}")
+    look = await look_at(device, campaign.start_limits)
+    for doubt in look.doubts:
+        say(doubt)
+    slots = [slot for each in planned for slot in each.slots]
+    duration = told_duration(expected_seconds(slots, device.identity.kind, look.slowdown))
+    say_progress(f"{len(slots)} runs, {duration}; records go to {asked.results / campaign.name}")
     summary = await run_planned(campaign, planned, asked.results, display)
     _answer(asked.results, campaign, summary)
     if device.identity.kind is not DeviceKind.PHONE:
         say(f"measured on a device of kind {device.identity.kind}: these are not phone numbers")
+    if summary.completed:
+        folder = asked.results / campaign.name
+        say(f"next, the page: python -m scripts.report {folder} --out {campaign.name}.html")
     return summary
 
 

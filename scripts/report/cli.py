@@ -9,12 +9,14 @@ from typer.core import TyperGroup
 
 from export.console import print_json, run_app, say
 from export.files import write_text
+from models.errors import UserError
 from scripts.analysis.cells import Cell, group_cells, load_records
 from scripts.claims.answers import claims_table
 from scripts.claims.claim import ClaimRow
 from scripts.claims.display import print_claims
 from scripts.claims.inputs import read_seed_article, read_training
 from scripts.files import check_folder, check_target
+from scripts.records.shared import shared_element
 from scripts.report.html import render_page
 from scripts.report.kit.evidence import gather
 from scripts.report.page import build_page
@@ -51,7 +53,7 @@ app = typer.Typer(
     help="From records to a decision. `python -m scripts.report RESULTS` is short for `... page RESULTS`.",
 )
 
-Results = Annotated[Path, typer.Argument(help="A folder of records, such as results/ or one campaign in it.")]
+Results = Annotated[Path, typer.Argument(help="A folder of records, such as results/, or a shared file.")]
 
 
 SeedArticle = Annotated[
@@ -101,6 +103,32 @@ def page(
         print_json(summary)
     elif json_file:
         write_text(Path(json_file), summary.model_dump_json(indent=1, by_alias=True) + "\n")
+
+
+@app.command("share")
+def share(
+    results: Results,
+    out: Annotated[Path, typer.Option("--out", help="The file to send: the page with its records inside.")] = Path(
+        "shared.html"
+    ),
+    title: Annotated[str, typer.Option("--title", help="Headline of the page.")] = "Deep or wide: measured",
+    seed_article: SeedArticle = None,
+    training: Training = None,
+) -> None:
+    r"""Write one file that carries a result to somebody else: the page, with every record inside.
+
+    \b
+    python -m scripts.report share results/nightly --out nightly.html
+    python -m scripts.report nightly.html --out again.html      # whoever gets it: the page again
+    python -m scripts.analysis compare nightly.html results     # or beside their own
+    """
+    check_target(out)
+    if not results.is_dir():
+        raise UserError(f"{results}: no such folder; give a folder of records, such as results/")
+    evidence = gather(load_records(results))
+    built = build_page(evidence, title, _claims(evidence.cells, seed_article, training))
+    write_text(out, render_page(built, shared_element(results)))
+    say(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB, {len(evidence.records)} runs; it names devices by their ids)")
 
 
 @app.command("claims")

@@ -1,13 +1,15 @@
 """A cell's numbers at each cache context, as rows that charts and tables share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from models.pair import Arm
 from scripts.analysis.cells import Cell
 from scripts.analysis.metrics import MetricName
 from scripts.report.kit.blocks import DataRow
 from scripts.report.kit.evidence import Evidence
 from scripts.report.kit.setups import SetupView, network_name, series_of, tags
-from scripts.report.kit.words import percent
+from scripts.report.kit.words import number, percent
 
 M = MetricName
 
@@ -57,6 +59,16 @@ def cell_numbers(evidence: Evidence) -> list[CellNumbers]:
     return rows
 
 
+def arms_of(cells: Sequence[CellNumbers]) -> list[CellNumbers]:
+    """Arms of pairs: what the page's first charts show."""
+    return [cell for cell in cells if cell.series in tuple(Arm)]
+
+
+def shapes_of(cells: Sequence[CellNumbers]) -> list[CellNumbers]:
+    """Shapes that belong to no pair, such as a sweep's: shown below a fold."""
+    return [cell for cell in cells if cell.series not in tuple(Arm)]
+
+
 def chart_row(row: CellNumbers) -> DataRow:
     """For the data set `cells`: flat, milliseconds and GB/s, spreads as three fields."""
     flat: dict[str, str | float | int | bool | None] = {
@@ -67,8 +79,10 @@ def chart_row(row: CellNumbers) -> DataRow:
         "context": row.context,
         "n": row.n,
         "row": f"{row.view.full_label} · {row.network}",
+        "band": f"{row.view.full_label} · {row.pair}",
         "name": row.network,
         "n_label": f"n {row.n}",
+        "p50_label": f"{number(row.p50.median)} ms, n {row.n}",
         "mbu_label": f"{percent(row.mbu.median, 0)}, n {row.n}" if row.mbu else "",
         "mb": _rounded(row.megabytes),
         # Right of the farthest mark of the row, where its label begins.
