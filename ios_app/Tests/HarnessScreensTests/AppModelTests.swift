@@ -19,7 +19,7 @@ private final class ScriptedMeasurer: Measurer, @unchecked Sendable {
 
     func conditions() -> Conditions {
         Conditions(
-            HarnessCore.Environment(timeUtc: "", monotonicNs: 0, bootNs: nil),
+            DeviceEnvironment(timeUtc: "", monotonicNs: 0, bootNs: nil),
             harness: HarnessInfo(name: "deepnarrow-ios", version: "0.1.0", build: nil, debug: false), kind: .fake)
     }
 

@@ -52,7 +52,7 @@ import Testing
 
     @Test func conditionsSayWhatWouldSpoilARun() {
         let harness = HarnessInfo(name: "deepnarrow-ios", version: "0.1.0", build: nil, debug: false)
-        var now = HarnessCore.Environment(timeUtc: "", monotonicNs: 0, bootNs: nil)
+        var now = DeviceEnvironment(timeUtc: "", monotonicNs: 0, bootNs: nil)
         #expect(Conditions(now, harness: harness, kind: .phone).line == "this phone tells neither temperature nor battery")
         (now.thermalStatus, now.batteryPercent, now.plugged, now.powerSave) = (2, 20, true, true)
         let bad = Conditions(now, harness: HarnessInfo(name: "x", version: "1", build: nil, debug: true), kind: .emulator)
