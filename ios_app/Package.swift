@@ -25,6 +25,9 @@ func searched(_ folder: String?) -> [LinkerSetting] {
 /// Loops that would take minutes in a debug build.
 let alwaysFast: [SwiftSetting] = [.unsafeFlags(["-O"])]
 
+/// Swift 6.0's libswiftObservation for Linux lacks a symbol that it would only call on its way to a crash.
+let observation: [LinkerSetting] = [.unsafeFlags(["-Xlinker", "--allow-shlib-undefined"], .when(platforms: [.linux]))]
+
 var targets: [Target] = [
     .target(name: "HotLoops", swiftSettings: alwaysFast),
     .target(name: "CProbe", cSettings: [.unsafeFlags(["-O3"])]),
@@ -36,7 +39,7 @@ var targets: [Target] = [
     .target(name: "CoreMLEngine", dependencies: ["HarnessCore", "HotLoops"]),
     .target(name: "AppleDevice", dependencies: ["HarnessCore"]),
     .target(name: "LinuxDevice", dependencies: ["HarnessCore"]),
-    .target(name: "HarnessScreens", dependencies: ["HarnessCore"]),
+    .target(name: "HarnessScreens", dependencies: ["HarnessCore"], linkerSettings: observation),
     .target(name: "HarnessUI", dependencies: ["HarnessScreens", "HarnessCore"]),
     .target(name: "CAllocations", path: "Tests/CAllocations"),
     .testTarget(name: "HarnessCoreTests", dependencies: ["HarnessCore", "HotLoops", "CProbe", "LinuxDevice", "CAllocations"]),
