@@ -51,6 +51,8 @@ private enum Example {
         for slowest in [0.00004, 0.9, 5, 99.99, 1234] {
             let points = [0, 512, 2048].map { CurvePoint(context: $0, medianNs: slowest * 9e5, lowNs: slowest * 8e5, highNs: slowest * 1e6) }
             let plots: [any Plot] = [
+                LatencyStrip(parts: [], arm: nil),
+                LatencyStrip(parts: PickModel.contexts.map { StepLatencies(context: $0, forwardNs: latencies(slowest)) }, arm: .wide),
                 LatencyStrip(parts: [StepLatencies(context: 0, forwardNs: latencies(slowest)), StepLatencies(context: 512, forwardNs: latencies(slowest))], arm: .deep),
                 ContextCurve(curves: [Curve(label: "deep", arm: .deep, points: points), Curve(label: "wide", arm: .wide, points: points)]),
                 BandwidthBars(bars: [BandwidthBar(label: "deep", arm: .deep, achievedBytesPerS: slowest * 1e9, ceilingBytesPerS: slowest * 2e9)]),
