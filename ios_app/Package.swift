@@ -108,15 +108,6 @@ if hasExecutorch {
     products.append(.executable(name: "deepnarrow-harness", targets: ["deepnarrow-harness"]))
 #endif
 
-// TEMPORARY: leaves out targets that have no sources yet.
-func isThere(_ target: Target) -> Bool {
-    let folder = target.path ?? ((target.type == .test ? "Tests/" : "Sources/") + target.name)
-    return !((try? FileManager.default.contentsOfDirectory(atPath: Context.packageDirectory + "/" + folder).filter { !$0.hasPrefix(".") && $0 != "include" }) ?? []).isEmpty
-}
-targets = targets.filter(isThere)
-let there = Set(targets.map(\.name))
-products = products.filter { there.contains($0.name) }
-
 let package = Package(
     name: "deepnarrow",
     platforms: [.iOS(.v18), .macOS(.v15)],

@@ -9,7 +9,9 @@ artifacts="${DEEPNARROW_ARTIFACTS:-$PWD/build/tiny-artifacts}"
 
 # ONNX Runtime's and ExecuTorch's C and C++ libraries, out of the wheels, under build/ where the root sees them.
 copy_runtimes() {
-  local onnx executorch
+  local onnx executorch versions
+  versions="$("$python" -c 'from importlib.metadata import version; print(version("onnxruntime"), version("executorch"))')"
+  [ "$(cat "$runtimes/versions.txt" 2>/dev/null)" != "$versions" ] || return 0
   onnx="$("$python" -c 'import importlib.util as u; print(u.find_spec("onnxruntime").submodule_search_locations[0])')"
   executorch="$("$python" -c 'import importlib.util as u; print(u.find_spec("executorch").submodule_search_locations[0])')"
   rm -rf "$runtimes"
@@ -17,7 +19,8 @@ copy_runtimes() {
   cp "$onnx"/capi/libonnxruntime.so.1.* "$runtimes/onnxruntime/libonnxruntime.so.1"
   ln -s libonnxruntime.so.1 "$runtimes/onnxruntime/libonnxruntime.so"
   cp -r "$executorch/include" "$executorch/lib" "$runtimes/executorch/"
-  "$python" -c 'from importlib.metadata import version; print(version("executorch"), end="")' >"$runtimes/executorch/version.txt"
+  printf %s "${versions#* }" >"$runtimes/executorch/version.txt"
+  echo "$versions" >"$runtimes/versions.txt"
 }
 
 if command -v swift >/dev/null && [ -e /usr/include/onnxruntime/onnxruntime_c_api.h ]; then

@@ -6,6 +6,7 @@
 
 #include <executorch/extension/module/module.h>
 #include <executorch/extension/tensor/tensor.h>
+#include <executorch/runtime/platform/platform.h>
 
 using executorch::aten::ScalarType;
 using executorch::extension::from_blob;
@@ -38,6 +39,12 @@ struct et_program {
 
   et_program(const char *path, Module::LoadMode mode) : module(path, mode) {}
 };
+
+// The wheel's runtime tells about itself on standard error; of that only errors are of use to whoever runs a harness.
+extern "C" void et_pal_emit_log_message(et_timestamp_t, et_pal_log_level_t level, const char *file, const char *, size_t line,
+                                        const char *message, size_t) {
+  if (level == kError || level == kFatal) std::fprintf(stderr, "executorch: %s (%s:%zu)\n", message, file, line);
+}
 
 static void fill(et_error *error, const char *what, Error code) {
   error->out_of_memory = code == Error::MemoryAllocationFailed || code == Error::DelegateMemoryAllocationFailed;

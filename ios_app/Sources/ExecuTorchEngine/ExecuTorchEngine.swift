@@ -37,12 +37,9 @@ public final class ExecuTorchEngine: LlmEngine {
 
     /// What the kernel says, where there is `/proc`: a mapped file is in the process's maps, a locked one counts as locked memory.
     private static func observedMode(_ file: URL) -> LoadMode? {
-        guard let maps = FileManager.default.contents(atPath: "/proc/self/maps"),
-            let status = FileManager.default.contents(atPath: "/proc/self/status")
-        else { return nil }
-        let path = file.resolvingSymlinksInPath().path
-        if !String(decoding: maps, as: UTF8.self).contains(path) { return .file }
-        let locked = String(decoding: status, as: UTF8.self).split(separator: "\n").first { $0.hasPrefix("VmLck:") }
+        guard let mapped = isMapped(file), let status = kernelText("/proc/self/status") else { return nil }
+        if !mapped { return .file }
+        let locked = status.split(separator: "\n").first { $0.hasPrefix("VmLck:") }
         return locked?.contains(where: { ("1"..."9").contains($0) }) == true ? .mlock : .mmap
     }
 }

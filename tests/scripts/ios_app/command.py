@@ -1,7 +1,5 @@
 """The Swift desktop command as `ios_app/ci/test.sh` leaves it, and how a test calls it."""
 
-import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +7,6 @@ from pathlib import Path
 from scripts.records import REQUEST_SCHEMA, Protocol, RunRequest
 from scripts.records.request import ProbeProtocol
 
-ROOT = Path(__file__).resolve().parents[3]
-BINARY = ROOT / "build" / "swift" / "release" / "deepnarrow-harness"
-SWIFT_ROOT = Path(os.environ.get("DEEPNARROW_SWIFT_ROOT", ROOT / "build" / "swift-root"))
 # A hung process must not hang the tests.
 LIMIT_S = 300
 SMALL = Protocol(
@@ -47,15 +42,3 @@ class SwiftHarness:
 def run(words: list[str]) -> subprocess.CompletedProcess[str]:
     """A process to its end, with its output."""
     return subprocess.run(words, capture_output=True, text=True, timeout=LIMIT_S, check=False)
-
-
-def swift_program() -> tuple[str, ...]:
-    """How the command is started here; empty where it was not built."""
-    if not BINARY.is_file():
-        return ()
-    if shutil.which("swift"):
-        return (str(BINARY),)
-    libraries = [SWIFT_ROOT / "usr/lib/x86_64-linux-gnu", SWIFT_ROOT / "usr/libexec/swift/lib/swift/linux"]
-    loader = SWIFT_ROOT / "lib64/ld-linux-x86-64.so.2"
-    # The program was linked in the root; its own loader and libraries run it on an older system.
-    return (str(loader), "--library-path", ":".join(map(str, libraries)), str(BINARY)) if loader.is_file() else ()

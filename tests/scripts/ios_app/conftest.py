@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.scripts.ios_app.command import SwiftHarness, swift_program
+from scripts.testing.swift_command import swift_program
+from tests.scripts.ios_app.command import SwiftHarness
 
 
 @pytest.fixture

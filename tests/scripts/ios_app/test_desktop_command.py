@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from scripts.analysis.metrics import MetricName, run_metrics
-from scripts.records import Completed, DeviceKind, Failed, FailureKind, Running, Stage, read_finished_record, read_record
+from scripts.records import (
+    Completed,
+    DeviceKind,
+    Failed,
+    FailureKind,
+    Running,
+    Stage,
+    read_finished_record,
+    read_record,
+)
 from scripts.records.comparable import comparison_key
 from tests.scripts.ios_app.command import SMALL, SwiftHarness, run
 
@@ -175,7 +184,10 @@ def test_a_played_device(swift_harness: SwiftHarness, tiny_artifacts: Path) -> N
     artifact = tiny_artifacts / "tiny" / "deep-8x64" / "onnx-int4"
     done = run(swift_harness.words(artifact, path, "--device-json", str(device)))
     assert done.returncode == EXIT_FAILED
-    assert json.loads(done.stdout.splitlines()[-1])["message"] == "battery at 41.5 C, above max_battery_celsius 37.0 after 0 s"
+    assert (
+        json.loads(done.stdout.splitlines()[-1])["message"]
+        == "battery at 41.5 C, above max_battery_celsius 37.0 after 0 s"
+    )
     record = read_finished_record(swift_harness.folder / "run-1")
     assert (record.device.model, record.device.kind) == ("Phone 1", DeviceKind.FAKE)
 
