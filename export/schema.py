@@ -39,7 +39,10 @@ def drifted(folder: Path, schemas: Mapping[str, TypeAdapter[Any]]) -> list[str]:
 
 def update(folder: Path, schemas: Mapping[str, TypeAdapter[Any]], arguments: list[str]) -> int:
     """Write the schemas, or with `--check` tell which are out of date; returns the exit code."""
-    if "--check" in arguments:
+    if arguments not in ([], ["--check"]):
+        print(f"error: {' '.join(arguments)}: not --check, and nothing else is known", file=sys.stderr)
+        return 2
+    if arguments:
         stale = drifted(folder, schemas)
         if stale:
             print(f"out of date: {', '.join(stale)}; run `make schemas`", file=sys.stderr)

@@ -164,6 +164,10 @@ def _decide(job: ExportJob, force: bool) -> PlannedJob:
     try:
         manifest = read_manifest(job.folder)
     except UserError as error:
+        if _asked_for(job.folder) == job.job_id:
+            return PlannedJob(
+                job, Action.REWRITE, "the same was asked for, in an earlier form of the manifest", predicted
+            )
         raise UserError(f"{error}; pass --force to replace the artifact or choose another --out") from error
     if manifest.job_id == job.job_id:
         if damaged := damaged_file(job.folder, manifest):
@@ -175,3 +179,12 @@ def _decide(job: ExportJob, force: bool) -> PlannedJob:
         f"{job.folder} holds an artifact made from other weights, options or tools; "
         "pass --force to replace it or choose another --out"
     )
+
+
+def _asked_for(folder: Path) -> str | None:
+    """The job id of a manifest that this version cannot read otherwise; None where there is none."""
+    try:
+        found = json.loads((folder / MANIFEST_FILE).read_bytes())
+    except ValueError:
+        return None
+    return found.get("job_id") if isinstance(found, dict) else None

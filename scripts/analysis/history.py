@@ -149,9 +149,7 @@ def _slow_nights(logs: np.ndarray) -> np.ndarray:
 
 def _with_ratios(logs: np.ndarray, kept: np.ndarray, found: Sequence[tuple[int, float]]) -> list[Step]:
     edges = [0, *(night for night, _ in found), len(logs)]
-    middles = [
-        float(np.median(logs[start:end][kept[start:end]])) for start, end in zip(edges, edges[1:], strict=False)
-    ]
+    middles = [float(np.median(logs[start:end][kept[start:end]])) for start, end in zip(edges, edges[1:], strict=False)]
     return [
         Step(index=night, ratio=math.exp(middles[place + 1] - middles[place]), p=p)
         for place, (night, p) in enumerate(found)
@@ -209,4 +207,3 @@ def _series(key: _Key, points: Sequence[_Point], metric: MetricName) -> Series:
         values=tuple(float(np.median([point.value for point in each])) for each in campaigns.values()),
         builds=tuple(each[0].builds for each in campaigns.values()),
     )  # fmt: skip
-

@@ -1,6 +1,7 @@
 """`results`: deep beside wide, for every runtime and context that was measured under equal conditions.
 
-The index decides which runs may be compared (its view `comparable`), `scripts.analysis` what they say.
+The index tells which runs are valid (its view `comparable`), `scripts.records.comparable` which repeat each other, and
+`scripts.analysis` what they say.
 """
 
 from collections.abc import Iterator

@@ -7,12 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from export.manifest import MANIFEST_FILE, read_manifest
 from export.targets.base import TargetName
+from scripts.records import DONE_FILE, read_finished_record
+from scripts.records.comparable import comparison_key
 from tests.limits import HUNG_S
 
 REPOSITORY = Path(__file__).parents[2]
@@ -354,6 +357,12 @@ def test_a_comment_in_an_exporter_costs_no_measured_run(copied_sources: Path, tm
         assert (manifest.job_id, manifest.content_id) == (before[folder].job_id, before[folder].content_id)
     planned = json.loads(run_copy(copied_sources, "scripts.farm", "plan", *farm).stdout)["runs"]
     assert [row["state"] for row in planned] == ["done"] * 3
+
+    campaign.write_text(PLAN_OF_ONE_PAIR.replace("repetitions = 1\n\n", "repetitions = 2\n\n"))
+    assert json.loads(run_copy(copied_sources, "scripts.farm", "run", *farm).stdout)["completed"] == 5
+    records = [read_finished_record(path.parent) for path in results.rglob(DONE_FILE)]
+    keys = Counter(str(comparison_key(each)) for each in records if each.request.plan and not each.request.plan.canary)
+    assert sorted(keys.values()) == [2, 2], "a run before the edit and one after it repeat each other"
 
 
 def hashes(out: Path) -> dict[str, str]:

@@ -31,7 +31,9 @@ def test_schemas_are_up_to_date() -> None:
 
 
 def test_schemas_refuse_unknown_keys_everywhere() -> None:
-    assert {name: open_objects(render(name, adapter)) for name, adapter in SCHEMAS.items()} == dict.fromkeys(SCHEMAS, [])
+    assert {name: open_objects(render(name, adapter)) for name, adapter in SCHEMAS.items()} == dict.fromkeys(
+        SCHEMAS, []
+    )
 
 
 def test_one_open_object_is_seen() -> None:

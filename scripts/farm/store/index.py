@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from scripts.farm.store.schema import open_index, replace_index
+from scripts.farm.store.schema import is_current_index, replace_index
 from scripts.records import FAILURE_CLASS, Failed, RunRecord, Skipped
 from scripts.records.comparable import comparison_key
 
@@ -45,12 +45,12 @@ class Index:
     """`index.sqlite`.
 
     Attributes:
-        is_new: it was made now, or again in another schema, and has no rows yet.
+        is_current: the file has this version's schema; if not, `rebuild` makes it.
     """
 
     def __init__(self, root: Path) -> None:
         self._connection = connect(root / INDEX_FILE)
-        self.is_new = open_index(self._connection)
+        self.is_current = is_current_index(self._connection)
 
     def __enter__(self) -> Self:
         return self

@@ -82,15 +82,9 @@ CREATE TABLE quarantine (
 """
 
 
-def open_index(connection: sqlite3.Connection) -> bool:
-    """Make the index's table and view, in place of those of another schema.
-
-    Two farms may begin at a time: the one that waited for the other's transaction finds nothing left to do.
-
-    Returns:
-        whether the index is empty now and has to be filled from the records.
-    """
-    return _make(connection, INDEX_SQL, empties=True)
+def is_current_index(connection: sqlite3.Connection) -> bool:
+    """Whether the file is an index of this schema; another one has to be replaced and filled in one transaction."""
+    return _version(connection) == _fingerprint(INDEX_SQL)
 
 
 def open_state(connection: sqlite3.Connection, name: str) -> None:
@@ -101,7 +95,15 @@ def open_state(connection: sqlite3.Connection, name: str) -> None:
     """
     if _version(connection) not in (0, _fingerprint(STATE_SQL)):
         raise UserError(f"{name}: written by another version of deepnarrow; finish its campaigns with that version")
-    _make(connection, STATE_SQL, empties=False)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Two farms may begin at a time: the one that waited for the other's transaction finds nothing left to do.
+        if _version(connection) == 0:
+            _create(connection, STATE_SQL)
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def replace_index(connection: sqlite3.Connection) -> None:
@@ -111,23 +113,6 @@ def replace_index(connection: sqlite3.Connection) -> None:
     ).fetchall():
         connection.execute(f'DROP {kind} "{name}"')
     _create(connection, INDEX_SQL)
-
-
-def _make(connection: sqlite3.Connection, sql: str, empties: bool) -> bool:
-    if _version(connection) == _fingerprint(sql):
-        return False
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        if is_other := _version(connection) != _fingerprint(sql):
-            if empties:
-                replace_index(connection)
-            else:
-                _create(connection, sql)
-        connection.execute("COMMIT")
-        return is_other
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
 
 
 def _create(connection: sqlite3.Connection, sql: str) -> None:

@@ -44,7 +44,7 @@ class Store:
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
         self.index = Index(root)
-        if self.index.is_new:
+        if not self.index.is_current:
             self.reindex()
 
     def __enter__(self) -> Self:

@@ -75,7 +75,15 @@ def test_public_texts_find_the_row_that_says_most(speaker: Speaker, text: str, f
 
 def test_what_only_a_person_can_mend_is_not_tried_again_and_what_passes_is() -> None:
     """A refusal on the screen or a package that can never fit, against a full disk, a lost link, a starting system."""
-    person = ("USER_RESTRICTED", "User rejected", "NO_MATCHING_ABIS", "OLDER_SDK", "PARSE_FAILED", "unauthorized", "udev")
+    person = (
+        "USER_RESTRICTED",
+        "User rejected",
+        "NO_MATCHING_ABIS",
+        "OLDER_SDK",
+        "PARSE_FAILED",
+        "unauthorized",
+        "udev",
+    )
     passing = ("offline", "find service", "System has crashed", "no space left", "not found", "VERIFICATION_TIMEOUT")
     needed = {row.fragment: row.needs_person for row in ANSWERS if row.speaker is Speaker.ADB}
     assert [needed[each] for each in person] == [True] * len(person)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from models.errors import UserError
-from scripts.farm.store.index import INDEX_FILE
+from scripts.farm.store.index import INDEX_FILE, Index
 from scripts.farm.store.state import STATE_FILE, DevicesState
 from scripts.farm.store.store import INCOMING, Store, StoredRun
 from scripts.records import Failed, FailureKind, RunRecord, Skipped, Stage
@@ -285,6 +285,18 @@ def test_an_index_of_another_schema_is_made_again_from_the_records(tmp_path: Pat
         assert [tuple(row) for row in store.index.query("SELECT * FROM run ORDER BY run_id")] == before
         assert store.index.query("SELECT * FROM comparable")
     assert before
+
+
+def test_an_index_that_was_never_filled_is_filled_by_the_next_to_open_it(tmp_path: Path, golden: RunRecord) -> None:
+    filled(tmp_path, golden)
+    with Store(tmp_path) as store:
+        count = len(store.index.query("SELECT run_id FROM run"))
+    for path in tmp_path.glob(f"{INDEX_FILE}*"):
+        path.unlink()
+    with Index(tmp_path) as index:  # a farm that dies here has made a file and no row
+        assert not index.is_current
+    with Store(tmp_path) as store:
+        assert len(store.index.query("SELECT run_id FROM run")) == count > 0
 
 
 def test_the_state_of_another_version_is_refused(tmp_path: Path) -> None:

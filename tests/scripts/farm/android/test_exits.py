@@ -150,7 +150,9 @@ def test_last_words_of_a_process_without_memory(text: str) -> None:
 
 def test_other_last_words() -> None:
     assert ran_out_of_memory(line("DEBUG", "Abort message: 'Check failed: index < size'")) is None
-    assert ran_out_of_memory(line("DEBUG", "Abort message: 'Scudo ERROR: corrupted chunk header at address 0x1'")) is None
+    assert (
+        ran_out_of_memory(line("DEBUG", "Abort message: 'Scudo ERROR: corrupted chunk header at address 0x1'")) is None
+    )
 
 
 def test_lines_of_a_process_that_only_its_tombstone_names_are_kept() -> None:
