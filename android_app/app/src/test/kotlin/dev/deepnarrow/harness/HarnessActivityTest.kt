@@ -146,6 +146,7 @@ class HarnessActivityTest {
         assertEquals(5, started.size)
         assertTrue(started.all { it.getStringExtra("artifact")!!.endsWith("wide-2x128/onnx-int4") })
         assertTrue(texts(activity), texts(activity).contains("A single model: it has nobody to be compared with."))
+        assertFalse(texts(activity), texts(activity).contains("no bandwidth probe") || texts(activity).contains("second context length"))
     }
 
     @Test

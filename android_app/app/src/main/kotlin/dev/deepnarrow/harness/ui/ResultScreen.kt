@@ -24,11 +24,14 @@ class ResultScreen(
         val content = kit.column(
             kit.row(kit.title(if (isPair) "Deep against wide" else comparison.name), kit.button("Back") { onBack() }),
             kit.note("${runs.first().title}, ${runs.first().device}"),
-            origin(), kit.gap(), verdict(), kit.gap(), bandwidth(), kit.gap(), curve(), kit.gap(), history(),
+            origin(), *sections().flatMap { listOf(kit.gap(), it) }.toTypedArray(),
         )
         content.setPadding(context.dp(16), context.dp(16), context.dp(16), context.dp(16))
         addView(content)
     }
+
+    /** Bandwidth and curve are drawn side by side: a model that is no arm of a pair has neither. */
+    private fun sections(): List<View> = listOf(verdict()) + (if (isPair) listOf(bandwidth(), curve()) else emptyList()) + history()
 
     private fun origin(): View = if (runs.all { it.phone }) {
         kit.gap(0)
