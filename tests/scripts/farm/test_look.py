@@ -4,11 +4,14 @@ import asyncio
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from scripts.farm import progress
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, DeviceState, DiscoveryOptions
+from scripts.farm.events import RunStored
 from scripts.farm.host_device import HostDiscovery
 from scripts.farm.look import expected_seconds, look_at, told_duration
 from scripts.farm.plan import ArtifactFolder, plan_device
@@ -72,6 +75,18 @@ def test_more_runs_longer_contexts_and_busy_cores_take_longer(
 @pytest.mark.parametrize(("seconds", "words"), [(3, "about 10 s"), (52, "about 50 s"), (229, "about 4 min")])
 def test_a_duration_is_told_roughly(seconds: float, words: str) -> None:
     assert told_duration(seconds) == words
+
+
+def test_time_left_is_counted_from_the_end_of_the_canary(golden: RunRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    pacer = progress.Pacer()
+    pacer.count(RunStored("p1", golden, 1, 12))
+    assert pacer.eta("p1", 11) == "-"
+    now[0] = 104.0
+    pacer.count(RunStored("p1", golden, 2, 12))
+    assert pacer.eta("p1", 10) == "0:40"
+    assert pacer.eta("p2", 10) == "-"
 
 
 def test_results_takes_the_only_campaign_and_asks_where_there_are_two(

@@ -185,7 +185,8 @@ def test_each_fit_has_a_price_card_with_its_interval_gaps_and_shapes_to_ship(ful
     (terms,) = [table for table in re.findall(r"<table>.*?</table>", html, re.DOTALL) if "attention GB/s" in table]
     columns = re.findall(r"<th [^>]*>(.*?)</th>", terms.partition("</thead>")[0])
     body = terms.partition("</thead>")[2]
-    fits = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr.*?</tr>", body)]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr.*?</tr>", body)]
+    fits = [row for row in rows if row]  # the others name a setup
     assert len(fits) == 2
     assert [row[columns.index("attention GB/s") - len(columns)] for row in fits] == ["not fitted", "not fitted"]
 
@@ -251,10 +252,8 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     }  # fmt: skip
     places["empty"].mkdir()
     monkeypatch.setattr(sys, "argv", ["report", *(each.format(**places) for each in arguments)])
-    with pytest.raises(SystemExit) as done:
-        main()
+    assert main() == 2
     said = capsys.readouterr().err
-    assert done.value.code == 2
     assert words in said
     assert len(said.strip().splitlines()) == 1
     assert list(places["empty"].iterdir()) == []
