@@ -26,6 +26,7 @@ from scripts.analysis.price.price import PriceFit
 from scripts.analysis.price.recommend import Quality
 from scripts.analysis.price.recommend import recommend as recommend_shapes
 from scripts.analysis.price.sweep import SetupPrice, check_predictions, setup_prices, storage_of
+from scripts.analysis.sessions import SESSION_SD, TOLERANCE
 
 P = ParamSpec("P")
 EXIT_REGRESSION, EXIT_USAGE, EXIT_NO_VERDICT = 1, 2, 3
@@ -185,15 +186,28 @@ def compare(
     allow_harness: Annotated[
         bool, typer.Option("--allow-harness", help="Declare the two harness builds compatible.")
     ] = False,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", min=0.001, max=1, help="Relative loss that may pass.")
+    ] = TOLERANCE,
+    session_sd: Annotated[
+        float,
+        typer.Option(
+            "--session-sd",
+            min=0,
+            max=1,
+            help="How far sessions differ in everything (standard deviation); used below 4 networks a setup.",
+        ),
+    ] = SESSION_SD,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a candidate.
+    """Judge a candidate session, network by network, once what all networks of a setup share is removed.
 
-    Exit code 0: every network of both sides was judged and none became worse; 1: something became worse; 3: no verdict,
-    as conditions differ, a network has not enough usable runs on both sides, or only one side measured it.
+    Exit code 0: no network of both sides is worse by more than the tolerance; 1: one became worse; 3: cannot tell, as
+    conditions differ, runs are too few, or only one side measured a network; the output names the runs needed.
     """
-    comparison = compare_results(_load(baseline).records, _load(candidate).records, metric, allow_harness)
-    if not comparison.cells and not comparison.incomparable:
+    records = _load(baseline).records, _load(candidate).records
+    comparison = compare_results(*records, metric, allow_harness, tolerance, session_sd)
+    if not comparison.networks and not comparison.incomparable:
         raise UserError(f"{baseline} and {candidate} have no network on the same device in common")
     if as_json:
         output.print_comparison(comparison)

@@ -65,15 +65,17 @@ def print_verdicts(rows: Sequence[PairVerdict], told: Sequence[Explanation | Siz
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Rows, and what could not be compared."""
+    """Rows, what all networks share, and what could not be compared."""
     rows = [
-        {"baseline": _head(each.baseline), "candidate": _head(each.candidate), "at": each.at, "verdict": each.verdict}
-        for each in comparison.cells
-    ]
+        {"baseline": _head(each.baseline), "candidate": _head(each.candidate), "places": each.places,
+         "change": each.change}
+        for each in comparison.networks
+    ]  # fmt: skip
     print_json({
-        "metric": comparison.metric, "cells": rows, "incomparable": comparison.incomparable,
-        "missing": comparison.missing, "regressions": len(comparison.regressions),
-        "undecided": len(comparison.undecided),
+        "metric": comparison.metric, "limits": comparison.limits, "networks": rows, "factors": comparison.factors,
+        "incomparable": comparison.incomparable, "missing": comparison.missing,
+        "regressions": len(comparison.regressions), "undecided": len(comparison.undecided),
+        "sentence": comparison.sentence,
     })  # fmt: skip
 
 
