@@ -29,6 +29,8 @@ def print_price(price: SetupPrice, card: PriceCard | None, checked: Sequence[Che
     if Term.ATTENTION in fit.terms:
         speed = fit.attention_bytes_per_s
         show(f"  attention {_scaled(fit, speed, _GB)} GB/s of cache bytes counted once for every query head")
+    for each in fit.remarks(price.probe_bytes_per_s):
+        show(f"  mind: {each}")
     show(f"  left one out: median error {fit.loo_median:.1%}, worst {fit.loo_worst:.1%}")
     if fit.warning:
         show(f"  {fit.warning}")

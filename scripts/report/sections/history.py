@@ -23,7 +23,8 @@ def history_section(records: Sequence[RunRecord]) -> Section | None:
         return None
     lead = (
         "The same device, network and protocol from campaign to campaign; what may change is the software. A step is a "
-        f"lasting change that analysis confirms; it takes {NIGHTS_BEFORE} campaigns before it and {NIGHTS_AFTER} from it on to find one.",
+        f"lasting change that analysis confirms; it takes {NIGHTS_BEFORE} campaigns before it and {NIGHTS_AFTER} from "
+        "it on to find one.",
     )
     blocks: list[Block] = [_figure(series)]
     if steps := _steps(series):
