@@ -196,7 +196,7 @@ def test_five_shapes_are_refused_and_six_never_get_the_richer_model(count, devic
     else:
         assert isinstance(found.outcome, PriceFit)
         assert found.outcome.terms == ALL_TERMS
-        assert len(found.outcome.left_one_out) == 10
+        assert len(found.outcome.left_one_out) == 12
         assert found.outcome.loo_worst > 0
 
 
