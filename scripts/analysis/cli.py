@@ -18,12 +18,11 @@ from scripts.analysis.health import device_health
 from scripts.analysis.history import find_steps, series_of
 from scripts.analysis.metrics import METRICS, MetricName
 from scripts.analysis.pairs import pair_verdicts
-from scripts.analysis.price import gemstones
 from scripts.analysis.price.budget import audit_budgets
 from scripts.analysis.price.display import print_price
 from scripts.analysis.price.pair_explanations import explanations, size_explanations
 from scripts.analysis.price.price import PriceFit
-from scripts.analysis.price.recommend import Quality
+from scripts.analysis.price.recommend import Quality, limits
 from scripts.analysis.price.recommend import recommend as recommend_shapes
 from scripts.analysis.price.sweep import SetupPrice, check_predictions, setup_prices, storage_of
 from scripts.analysis.sessions import SESSION_SD, TOLERANCE
@@ -133,7 +132,7 @@ def recommend(
         found.append((each, rows))
         if not as_json:
             display.print_setup(each.setup)
-            display.print_recommendations(rows, fit, gemstones.LIMITS if quality is Quality.GEMSTONES else None)
+            display.print_recommendations(rows, fit, limits(rows, quality))
     if as_json:
         output.print_by_setup("recommendations", found)
 

@@ -49,7 +49,7 @@ def print_cells(cells: Sequence[Cell], metric: MetricName) -> None:
     say(f"{metric}: {definition.formula}; {definition.better} is better")
 
 
-def print_recommendations(rows: Sequence[Recommendation], fit: PriceFit, limits: str | None) -> None:
+def print_recommendations(rows: Sequence[Recommendation], fit: PriceFit, limits: Sequence[str]) -> None:
     """Shapes, best first."""
     print_fit_warning(fit)
     table = new_table("shape", ">ms", ">95 % interval", ">loss", "front", "warnings")
@@ -58,12 +58,12 @@ def print_recommendations(rows: Sequence[Recommendation], fit: PriceFit, limits:
         table.add_row(
             f"{shape.num_layers}x{shape.hidden_size}, ffn {shape.ffn_size}", f"{ms.value / _NS_PER_MS:.2f}",
             f"{ms.low / _NS_PER_MS:.2f} to {ms.high / _NS_PER_MS:.2f}" if fit.has_intervals else NO_INTERVAL,
-            "" if row.loss is None else f"{row.loss:.3f}",
+            "" if row.loss is None else f"{row.loss:.2f}{' =' * row.tied}",
             "*" if row.on_front else "", "; ".join(row.warnings),
         )  # fmt: skip
     show(table)
-    if limits:
-        say(limits)
+    for each in limits:
+        say(each)
 
 
 def print_verdicts(rows: Sequence[PairVerdict], explanations: Sequence[str]) -> None:

@@ -160,7 +160,7 @@ def _session_lines(random: Random, repetitions: int) -> None:
 def _history_lines(random: Random, repetitions: int) -> None:
     _say("history: false step in 100 nights (target 5 %); +10 % found within 5 nights (target 80 %), within 10")
     for kind in ("independent", "correlated", "slow runs", "slow nights"):
-        false = [bool(find_steps(nights(random, kind, 100))) for _ in range(repetitions)]
+        false = [bool(find_steps(nights(random, kind, 100).tolist())) for _ in range(repetitions)]
         found = [_found(random, kind, after, repetitions) for after in (5, 10)]
         _say(f"  {kind:12}: {share(false)}; {share(found[0])}; {share(found[1])}")
 
@@ -170,7 +170,7 @@ def _found(random: Random, kind: str, after: int, repetitions: int) -> list[bool
     for _ in range(repetitions):
         values = nights(random, kind, 40 + after)
         values[40:] *= 1.10
-        hits.append(any(abs(step.index - 40) <= 5 for step in find_steps(values)))
+        hits.append(any(abs(step.index - 40) <= 5 for step in find_steps(values.tolist())))
     return hits
 
 
