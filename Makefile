@@ -23,7 +23,7 @@ test-python: $(VENV)/.dev tiny
 
 # What both halves of the tests run.
 tiny: $(VENV)/.export
-	$(BIN)/python -m export all --pair tiny --scheme int4 --target onnx,executorch --out $(TINY) --force
+	$(BIN)/python -m export all --pair tiny --scheme int4 --target onnx,executorch --out $(TINY)
 
 ifdef HAS_JAVA
 test-android: tiny

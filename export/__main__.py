@@ -1,5 +1,7 @@
 """`python -m export`."""
 
-from export.cli import app
+import sys
 
-app(prog_name="python -m export")
+from export.cli import main
+
+sys.exit(main())

@@ -3,9 +3,8 @@
 import os
 import signal
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, NoReturn, ParamSpec
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -20,16 +19,14 @@ from export.arguments import (
     plan_sweep,
     sweep_design,
 )
-from export.console import sdk_output_hidden
+from export.console import ExitCode, print_json, run_app, say
 from export.display import (
     print_artifact,
     print_audit,
     print_catalog,
     print_gates,
-    print_json,
     print_outcomes,
     print_plan,
-    say,
 )
 from export.jobs.events import Failed
 from export.jobs.plan import Action, ExportJob, PlannedJob, PlannedShape, decide, make_jobs
@@ -39,41 +36,11 @@ from export.manifest import find_artifacts, read_manifest, write_index
 from export.proof.gates import GateError
 from export.proof.reference import Thoroughness
 from export.quantization import Scheme
+from export.sdk_output import sdk_output_hidden
 from export.targets.base import AttentionForm, ExportOptions, ExportSpec, TargetName
 from export.targets.registry import get_target
 from models.audit import audit
-from models.errors import UserError
 from models.pair import reference_for
-
-P = ParamSpec("P")
-EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
-
-
-def _leave(line: str, code: int, as_json: bool) -> NoReturn:
-    say(line)
-    if as_json:
-        print_json({"error": line, "exit_code": code})
-    raise typer.Exit(code)
-
-
-def _one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn what a person can act on into one line and an exit code."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        as_json = bool(kwargs.get("as_json"))
-        try:
-            command(*args, **kwargs)
-        except UserError as error:
-            _leave(f"error: {error}", EXIT_USAGE, as_json)
-        except OSError as error:
-            _leave(f"error: {(error.strerror or str(error)).lower()}: {error.filename}", EXIT_FAILED, as_json)
-        except KeyboardInterrupt:
-            line = "interrupted; finished artifacts are kept, run the same command again to go on"
-            _leave(line, EXIT_INTERRUPTED, as_json)
-
-    return run
-
 
 app = typer.Typer(
     add_completion=False,
@@ -98,7 +65,6 @@ Chunk = Annotated[int, typer.Option("--prefill-chunk", help="Most tokens one cal
 
 
 @app.command("all")
-@_one_line_errors
 def export_all(
     pair: Annotated[
         str, typer.Option("--pair", help="A pair from `list`, or a new name with --weights.")
@@ -129,7 +95,6 @@ def export_all(
 
 
 @app.command("sweep")
-@_one_line_errors
 def export_sweep(
     target: Targets = "executorch,onnx",
     scheme: Schemes = "int4",
@@ -157,7 +122,6 @@ def export_sweep(
 
 
 @app.command("list")
-@_one_line_errors
 def list_choices(out: Out = Path("artifacts"), as_json: AsJson = False) -> None:
     """List pairs, targets, schemes, and the artifacts made so far."""
     manifests, unreadable = find_artifacts(out)
@@ -167,7 +131,6 @@ def list_choices(out: Out = Path("artifacts"), as_json: AsJson = False) -> None:
 
 
 @app.command("pair")
-@_one_line_errors
 def audit_pair(
     params: Annotated[str, typer.Option("--params", help="Total parameters of the deep shape, such as 125M.")] = "125M",
     layers: Annotated[str, typer.Option("--layers", help="Depths of the two shapes, deep first.")] = "30,12",
@@ -185,7 +148,6 @@ def audit_pair(
 
 
 @app.command("verify")
-@_one_line_errors
 def verify(
     folders: Annotated[list[Path], typer.Argument(help="Artifact folders.")],
     weights: Annotated[
@@ -200,7 +162,7 @@ def verify(
     for folder in folders:
         try:
             with sdk_output_hidden() as terminal, Console(file=terminal).status(f"{folder}") as status:
-                proof = verify_artifact(folder, weights, os.cpu_count() or 1, _stage_shower(status, folder))
+                proof = verify_artifact(folder, weights, os.cpu_count() or 1, _step_shower(status, folder))
         except GateError as error:
             say(f"failed: {folder}: {error}")
             results.append({"folder": folder, "verified": False, "gate": error.gate, "message": str(error)})
@@ -211,11 +173,10 @@ def verify(
     if as_json:
         print_json({"artifacts": results})
     if not all(result["verified"] for result in results):
-        raise typer.Exit(EXIT_FAILED)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command("inspect")
-@_one_line_errors
 def inspect(folder: Annotated[Path, typer.Argument(help="An artifact folder.")], as_json: AsJson = False) -> None:
     """Print a one-screen card of an artifact: shape, bytes by role, cost of a token, gates."""
     manifest = read_manifest(folder)
@@ -225,8 +186,8 @@ def inspect(folder: Annotated[Path, typer.Argument(help="An artifact folder.")],
         print_artifact(folder, manifest)
 
 
-def _stage_shower(status: Status, folder: Path) -> Callable[[str], None]:
-    return lambda stage: status.update(f"{folder}: {stage}")
+def _step_shower(status: Status, folder: Path) -> Callable[[str], None]:
+    return lambda step: status.update(f"{folder}: {step}")
 
 
 def _plan(
@@ -249,6 +210,8 @@ def _carry_out(
         return
     out.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped build ends as an interrupted one
+    if rewritten := sum(item.action is Action.REWRITE for item in planned):
+        say(f"{rewritten} artifacts are written again, only the exporter's code changed; equal content keeps its runs")
     groups = group([item.job for item in planned if item.action is not Action.SKIP])
     jobs = [job for jobs in groups for job in jobs]
     with JobProgress(planned, quiet=as_json) as progress:
@@ -263,4 +226,9 @@ def _carry_out(
     done = {job.folder: outcome for job, outcome in zip(jobs, outcomes, strict=True)}
     print_outcomes(planned, done, progress.elapsed_s, as_json)
     if any(isinstance(outcome, Failed) for outcome in outcomes):
-        raise typer.Exit(EXIT_FAILED)
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def main() -> int:
+    """Run a command; the exit code."""
+    return run_app(app, "python -m export")

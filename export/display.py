@@ -1,7 +1,6 @@
 """What the commands print for people, and the same as one line of JSON for programs."""
 
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from rich.table import Table
 
+from export.console import print_json
 from export.jobs.events import Done, Failed
 from export.jobs.plan import PlannedJob
 from export.manifest import Manifest, read_manifest
@@ -23,16 +23,6 @@ from models.pair import Pair
 from models.shape import describe
 
 _MB = 1e6
-
-
-def say(line: str) -> None:
-    """One line on standard error."""
-    Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def print_json(value: object) -> None:
-    """One compact line on standard output."""
-    sys.stdout.write(TypeAdapter(object).dump_json(value, by_alias=True).decode() + "\n")
 
 
 def print_plan(planned: list[PlannedJob], as_json: bool) -> None:
@@ -198,7 +188,7 @@ def _outcome(
 ) -> dict[str, object]:
     job = planned.job
     outcome, manifest = done.get(job.folder), manifests.get(job.folder)
-    entry: dict[str, object] = {"folder": job.folder, "action": planned.action}
+    entry: dict[str, object] = {"folder": job.folder, "action": planned.action, "reason": planned.reason}
     if isinstance(outcome, Failed):
         return {**entry, "verified": False, "failure": outcome.failure, "message": outcome.message}
     if manifest is None:

@@ -1,4 +1,4 @@
-"""`manifest.json`: the contract between an artifact and whoever runs it, and the folder it lives in.
+"""`manifest.json`: the contract between an artifact and the harness that runs it, and the folder it lives in.
 
 An artifact is a folder that was renamed into place complete: model files, `reference.json`, tokenizer files if the
 weights came with them, and the manifest, which lists every other file with its hash. Nothing is ever parsed out of a
@@ -6,15 +6,15 @@ file name.
 """
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
+from export.files import read_json, write_json
 from export.proof.gates import Gate, GateError, GateResult
 from export.proof.reference import REFERENCE_FILE, NetworkReference, Reference, TextReference, Thoroughness
 from export.quantization import Scheme
@@ -187,14 +187,16 @@ def read_reference(folder: Path) -> TextReference | NetworkReference:
     return _read(adapter, folder / REFERENCE_FILE)
 
 
-def write_json(model: BaseModel, path: Path) -> None:
-    """Write a model the way all of the project's JSON is written: UTF-8, one trailing newline, schema names."""
-    path.write_text(model.model_dump_json(by_alias=True, indent=1) + "\n", encoding="utf-8")
-
-
 def list_files(folder: Path, kind: FileKind, names: tuple[str, ...] | None = None) -> list[FileEntry]:
-    """Entries of the given files, or of everything under `folder`, sorted by path."""
-    paths = [folder / name for name in names] if names is not None else [p for p in folder.rglob("*") if p.is_file()]
+    """Entries of the given files, or of everything under `folder`, sorted by path.
+
+    Raises:
+        UserError: a file is a link, or lies behind one, that leads out of the folder.
+    """
+    paths = [folder / name for name in names] if names is not None else _files_under(folder)
+    for path in paths:
+        if not _is_inside(path, folder):
+            raise UserError(f"{path}: a link that leads out of the folder; an artifact holds its own files")
     return [
         FileEntry(path=path.relative_to(folder).as_posix(), kind=kind, sha256=sha256(path), bytes=path.stat().st_size)
         for path in sorted(paths)
@@ -205,10 +207,13 @@ def check_files(folder: Path, manifest: Manifest) -> GateResult:
     """The folder holds the manifest's files, unchanged, and nothing else.
 
     Raises:
-        GateError: naming the first file that is missing, extra or changed.
+        GateError: naming the first file that is missing, extra, changed, or a link that leads out of the folder.
     """
     listed = {entry.path: entry for entry in manifest.files}
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST_FILE}
+    present = {path.relative_to(folder).as_posix() for path in _files_under(folder)} - {MANIFEST_FILE}
+    for name in sorted(listed.keys() | present | {MANIFEST_FILE}):
+        if not _is_inside(folder / name, folder):
+            raise GateError(Gate.FILES, f"{name} leads out of the folder; an artifact holds its own files")
     for name in sorted(listed.keys() - present):
         raise GateError(Gate.FILES, f"{name} is in the manifest but not in the folder")
     for name in sorted(present - listed.keys()):
@@ -223,11 +228,21 @@ def check_files(folder: Path, manifest: Manifest) -> GateResult:
     )  # fmt: skip
 
 
+def _files_under(folder: Path) -> list[Path]:
+    """Every file and every link, also those whose target is missing or a folder; linked folders are not entered."""
+    return [path for path in folder.rglob("*") if path.is_symlink() or path.is_file()]
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Whether a path stays in the folder when all links are followed."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
 def damaged_file(folder: Path, manifest: Manifest) -> str | None:
-    """The first file that is missing or has another size; hashes are left to `verify`."""
+    """The first file that is missing, outside the folder or of another size; hashes are left to `verify`."""
     for entry in manifest.files:
         path = folder / entry.path
-        if not path.is_file() or path.stat().st_size != entry.bytes:
+        if not path.is_file() or not _is_inside(path, folder) or path.stat().st_size != entry.bytes:
             return entry.path
     return None
 
@@ -302,18 +317,11 @@ def write_index(root: Path) -> Index:
         for folder, m in find_artifacts(root)[0].items()
     )  # fmt: skip
     index = Index(schema="deepnarrow/index/1", artifacts=entries)
-    temporary = root / f".{INDEX_FILE}.{os.getpid()}"
-    write_json(index, temporary)
-    temporary.replace(root / INDEX_FILE)
+    write_json(index, root / INDEX_FILE)
     return index
 
 
 def _read(adapter: TypeAdapter[T], path: Path) -> T:
     if not path.is_file():
         raise UserError(f"{path.parent} is not an artifact folder: it has no {path.name}")
-    try:
-        return adapter.validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from error
+    return read_json(adapter, path)

@@ -20,11 +20,11 @@ class Failure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """The job has begun a stage."""
+class Step:
+    """The job has begun a step."""
 
     job: int
-    stage: str
+    step: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Failed:
     message: str
 
 
-Event = Stage | Done | Failed
+Event = Step | Done | Failed
 JOBS: TypeAdapter[list[ExportJob]] = TypeAdapter(list[ExportJob])
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 

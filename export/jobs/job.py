@@ -4,7 +4,6 @@ One process per job gives memory back and keeps a crash in one SDK away from the
 jobs, because importing an SDK costs more than writing a small model.
 """
 
-import errno
 import os
 import shutil
 import sys
@@ -13,7 +12,9 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from export.jobs.events import EVENT, JOBS, Done, Event, Failed, Failure, Stage, temporary_folder
+from export.console import describe_os_error
+from export.files import write_json
+from export.jobs.events import EVENT, JOBS, Done, Event, Failed, Failure, Step, temporary_folder
 from export.jobs.plan import ExportJob, PlannedShape, exporter_version
 from export.manifest import (
     MANIFEST_FILE,
@@ -24,7 +25,6 @@ from export.manifest import (
     content_id,
     list_files,
     move_into_place,
-    write_json,
 )
 from export.memory import peak_memory_bytes, reset_peak_memory, resident_memory_bytes
 from export.proof.facts import gather_facts, toolchain
@@ -123,7 +123,7 @@ def _manifest(job: ExportJob, target: Target, proof: Proof, files: list[FileEntr
 def _run(index: int, job: ExportJob, emit: Callable[[Event], None]) -> Event:
     try:
         threads = int(os.environ["OMP_NUM_THREADS"])
-        num_bytes, effort = make_artifact(job, threads, lambda stage: emit(Stage(index, stage)))
+        num_bytes, effort = make_artifact(job, threads, lambda step: emit(Step(index, step)))
         return Done(index, num_bytes, effort)
     except GateError as error:
         return Failed(index, Failure.GATE, str(error))
@@ -132,8 +132,8 @@ def _run(index: int, job: ExportJob, emit: Callable[[Event], None]) -> Event:
     except MemoryError:
         return Failed(index, Failure.SYSTEM, "out of memory")
     except OSError as error:
-        what = "no space left on device" if error.errno == errno.ENOSPC else (error.strerror or str(error)).lower()
-        return Failed(index, Failure.SYSTEM, f"{what}: {error.filename or job.folder}")
+        place = "" if error.filename else f": {job.folder}"
+        return Failed(index, Failure.SYSTEM, f"{describe_os_error(error)}{place}")
 
 
 def main() -> None:

@@ -22,7 +22,6 @@ from models.shape import Shape, TransformerShape
 
 # Room for the reference's prompt and 64 greedy steps, and for a prefill with steps behind it.
 MIN_CONTEXT = 128
-EXPORTER_CHANGED = "only the exporter's code changed"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,6 +89,7 @@ class Action(StrEnum):
 
     EXPORT = "export"
     REPLACE = "replace"
+    REWRITE = "rewrite"  # the same was asked for, and the exporter's own code has changed since
     SKIP = "up to date"
 
 
@@ -161,12 +161,15 @@ def _decide(job: ExportJob, force: bool) -> PlannedJob:
         raise UserError(f"{job.folder} exists and is not an artifact; remove it, pass --force, or choose another --out")
     if force:
         return PlannedJob(job, Action.REPLACE, "forced", predicted)
-    manifest = read_manifest(job.folder)
+    try:
+        manifest = read_manifest(job.folder)
+    except UserError as error:
+        raise UserError(f"{error}; pass --force to replace the artifact or choose another --out") from error
     if manifest.job_id == job.job_id:
         if damaged := damaged_file(job.folder, manifest):
             return PlannedJob(job, Action.REPLACE, f"{damaged} is damaged", predicted)
         if manifest.exporter != exporter_version():
-            return PlannedJob(job, Action.REPLACE, EXPORTER_CHANGED, predicted)
+            return PlannedJob(job, Action.REWRITE, "only the exporter's code changed", predicted)
         return PlannedJob(job, Action.SKIP, "same shape, weights, options and tools", predicted)
     raise UserError(
         f"{job.folder} holds an artifact made from other weights, options or tools; "

@@ -65,7 +65,8 @@ class Runner:
             child.wait()
             self._children.discard(child)
             log.seek(0)
-            return [outcomes.get(i) or self._died(i, job, child, log.read()) for i, job in enumerate(jobs)]
+            said = log.read()
+            return [outcomes.get(i) or self._died(i, job, child, said) for i, job in enumerate(jobs)]
 
     def _start(self, jobs: list[ExportJob], log: int) -> "subprocess.Popen[str]":
         threads = max(1, (os.cpu_count() or 1) // self._workers)

@@ -1,5 +1,7 @@
 """`python -m scripts.analysis`."""
 
-from scripts.analysis.cli import app
+import sys
 
-app(prog_name="python -m scripts.analysis")
+from scripts.analysis.cli import main
+
+sys.exit(main())

@@ -14,7 +14,7 @@ import numpy as np
 from models.errors import UserError
 from models.pair import Arm
 from models.shape import Shape
-from scripts.analysis.metrics import MetricName, run_metrics
+from scripts.analysis.metrics import MetricName, RunMetrics, run_metrics
 from scripts.records import (
     DONE_FILE,
     RECORD_FILE,
@@ -63,12 +63,14 @@ class Cell:
 
     Attributes:
         runs: the usable ones.
+        metrics: of each of `runs`.
         counts: of all runs, by what they are good for.
         artifact: the facts of the network.
     """
 
     key: CellKey
     runs: tuple[RunRecord, ...]
+    metrics: tuple[RunMetrics, ...]
     counts: Mapping[RunState, int]
     artifact: ArtifactFacts
 
@@ -79,7 +81,7 @@ class Cell:
 
     def values(self, metric: MetricName, at: int | None = None) -> list[float]:
         """The metric of each usable run that measured it, in order."""
-        found = (run_metrics(run).get(metric, at) for run in self.runs)
+        found = (run.get(metric, at) for run in self.metrics)
         return [value for value in found if value is not None]
 
     def median(self, metric: MetricName, at: int | None = None) -> float | None:
@@ -159,7 +161,9 @@ def is_canary(record: RunRecord) -> bool:
 
 
 def group_cells(records: Iterable[RunRecord]) -> list[Cell]:
-    """Records by cell, canaries left out.
+    """Records by cell, canaries left out. Everything in the analysis, the page and the claims starts from these cells.
+
+    Group once and hand the cells on: this is where metrics are computed.
 
     A run that ended before its runtime or charger reported joins the cell of its plan that has usable runs, so that
     failures are counted beside the numbers they belong to. Runs without an artifact belong to no cell.
@@ -184,7 +188,8 @@ def group_cells(records: Iterable[RunRecord]) -> list[Cell]:
 def _cell(key: CellKey, runs: list[RunRecord], ended: list[RunRecord]) -> Cell:
     artifact = (runs or ended)[0].artifact
     assert artifact is not None
-    return Cell(key, tuple(runs), Counter(run_state(run) for run in [*runs, *ended]), artifact)
+    metrics = tuple(run_metrics(run) for run in runs)
+    return Cell(key, tuple(runs), metrics, Counter(run_state(run) for run in [*runs, *ended]), artifact)
 
 
 def _key(record: RunRecord, artifact: ArtifactFacts) -> CellKey:

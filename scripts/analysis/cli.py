@@ -1,19 +1,17 @@
 """The command line: `python -m scripts.analysis metrics|price|recommend|verdicts|budget|compare|history|health`."""
 
-from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import Annotated, NoReturn, ParamSpec
+from typing import Annotated
 
 import typer
 
 from export.arguments import parse_count, parse_depths
+from export.console import ExitCode, run_app
 from models.errors import UserError
 from models.pair import reference_for
 from scripts.analysis import display, output
-from scripts.analysis.cells import Loaded, group_cells, load_records
+from scripts.analysis.cells import Cell, group_cells, load_records
 from scripts.analysis.comparison import compare_results
-from scripts.analysis.console import say
 from scripts.analysis.health import device_health
 from scripts.analysis.history import find_steps, series_of
 from scripts.analysis.metrics import METRICS, MetricName
@@ -27,8 +25,7 @@ from scripts.analysis.price.recommend import recommend as recommend_shapes
 from scripts.analysis.price.sweep import SetupPrice, check_predictions, setup_prices, storage_of
 from scripts.analysis.sessions import SESSION_SD, TOLERANCE
 
-P = ParamSpec("P")
-EXIT_REGRESSION, EXIT_USAGE, EXIT_NO_VERDICT = 1, 2, 3
+EXIT_NO_VERDICT = 3
 
 app = typer.Typer(
     add_completion=False,
@@ -49,34 +46,10 @@ CacheMb = Annotated[
 ]
 
 
-def _leave(line: str, code: int, as_json: bool) -> NoReturn:
-    say(line)
-    if as_json:
-        output.print_json({"error": line, "exit_code": code})
-    raise typer.Exit(code)
-
-
-def _one_line_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn what a person can act on into one line and an exit code."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        as_json = bool(kwargs.get("as_json"))
-        try:
-            command(*args, **kwargs)
-        except UserError as error:
-            _leave(f"error: {error}", EXIT_USAGE, as_json)
-        except OSError as error:
-            _leave(f"error: {(error.strerror or str(error)).lower()}: {error.filename}", EXIT_USAGE, as_json)
-
-    return run
-
-
 @app.command("metrics")
-@_one_line_errors
 def metrics(results: Results, metric: WhichMetric = MetricName.DECODE_P50_MS, as_json: AsJson = False) -> None:
     """Show a metric of every cell: median and range over its runs."""
-    cells = group_cells(_load(results).records)
+    cells = _load(results)
     if as_json:
         output.print_cells(cells)
     else:
@@ -84,7 +57,6 @@ def metrics(results: Results, metric: WhichMetric = MetricName.DECODE_P50_MS, as
 
 
 @app.command("price")
-@_one_line_errors
 def price(
     results: Results,
     predict: Annotated[
@@ -97,11 +69,11 @@ def price(
 
     For example: python -m scripts.analysis price results/sweep --predict mobilellm-125m
     """
-    records, pairs = _load(results).records, tuple(predict or ())
-    prices = _prices(results, setup_prices(records, pairs, None if cache_mb is None else cache_mb * 1e6))
-    rows = [(each, output.card_of(each), check_predictions(each, records, pairs)) for each in prices]
+    cells, pairs = _load(results), tuple(predict or ())
+    prices = _prices(results, setup_prices(cells, pairs, None if cache_mb is None else cache_mb * 1e6))
+    rows = [(each, output.card_of(each), check_predictions(each, cells, pairs)) for each in prices]
     if pairs and not any(checked for _, _, checked in rows):
-        known = ", ".join(sorted({cell.key.network.pair for cell in group_cells(records)}))
+        known = ", ".join(sorted({cell.key.network.pair for cell in cells}))
         raise UserError(f"--predict {', '.join(pairs)}: nothing to predict in a fitted setup; pairs there: {known}")
     if as_json:
         output.print_prices(rows)
@@ -111,7 +83,6 @@ def price(
 
 
 @app.command("recommend")
-@_one_line_errors
 def recommend(
     results: Results,
     params: Annotated[str, typer.Option("--params", help="Total parameters, such as 125M.")],
@@ -138,14 +109,13 @@ def recommend(
 
 
 @app.command("verdicts")
-@_one_line_errors
 def verdicts(results: Results, metric: WhichMetric = MetricName.DECODE_P50_MS, as_json: AsJson = False) -> None:
     """Compare the arms of every pair, setup by setup. Corrected by Holm inside a setup; `p all` over everything."""
-    records = _load(results).records
-    rows = pair_verdicts(records, metric)
+    cells = _load(results)
+    rows = pair_verdicts(cells, metric)
     if not rows:
         raise UserError(f"{results}: no setup measured both arms of a pair")
-    by_price, by_size = explanations(rows, setup_prices(records)), size_explanations(rows)
+    by_price, by_size = explanations(rows, setup_prices(cells)), size_explanations(rows)
     told = [full or size for full, size in zip(by_price, by_size, strict=True)]
     if as_json:
         output.print_verdicts(rows, told)
@@ -154,7 +124,6 @@ def verdicts(results: Results, metric: WhichMetric = MetricName.DECODE_P50_MS, a
 
 
 @app.command("budget")
-@_one_line_errors
 def budget(
     results: Results,
     params: Annotated[str, typer.Option("--params", help="Total parameters of the deep shape, such as 125M.")] = "125M",
@@ -177,7 +146,6 @@ def budget(
 
 
 @app.command("compare")
-@_one_line_errors
 def compare(
     baseline: Annotated[Path, typer.Argument(help="Folder of records to compare with.")],
     candidate: Annotated[Path, typer.Argument(help="Folder of records to judge.")],
@@ -204,8 +172,8 @@ def compare(
     Exit code 0: no network of both sides is worse by more than the tolerance; 1: one became worse; 3: cannot tell, as
     conditions differ, runs are too few, or only one side measured a network; the output names the runs needed.
     """
-    records = _load(baseline).records, _load(candidate).records
-    comparison = compare_results(*records, metric, allow_harness, tolerance, session_sd)
+    sides = _load(baseline), _load(candidate)
+    comparison = compare_results(*sides, metric, allow_harness, tolerance, session_sd)
     if not comparison.networks and not comparison.incomparable:
         raise UserError(f"{baseline} and {candidate} have no network on the same device in common")
     if as_json:
@@ -213,42 +181,40 @@ def compare(
     else:
         display.print_comparison(comparison)
     if comparison.regressions:
-        raise typer.Exit(EXIT_REGRESSION)
+        raise typer.Exit(ExitCode.FAILED)
     if not comparison.complete:
         raise typer.Exit(EXIT_NO_VERDICT)
 
 
 @app.command("history")
-@_one_line_errors
 def history(results: Results, metric: WhichMetric = MetricName.DECODE_P50_MS, as_json: AsJson = False) -> None:
     """Find lasting steps in each network's history on each device; a point is a campaign."""
-    series = series_of(_load(results).records, metric)
+    series = series_of(_load(results), metric)
     searched = max(1, sum(each.refusal is None for each in series))
     found = [
         (each, [] if each.refusal else find_steps(each.values, METRICS[metric].floor, searched)) for each in series
     ]
     if as_json:
         rows = [{"series": series, "not_searched": series.refusal, "steps": steps} for series, steps in found]
-        output.print_json({"series": rows})
+        output.print_result({"series": rows})
     else:
         display.print_history(found)
 
 
 @app.command("health")
-@_one_line_errors
 def health(results: Results, as_json: AsJson = False) -> None:
     """Score how steadily each device measures: ExecuTorch's stability score over the runs of its cells."""
-    rows = device_health(_load(results).records)
+    rows = device_health(_load(results))
     if as_json:
-        output.print_json({"devices": rows})
+        output.print_result({"devices": rows})
     else:
         display.print_health(rows)
 
 
-def _load(results: Path) -> Loaded:
+def _load(results: Path) -> list[Cell]:
     loaded = load_records(results)
     display.say_unreadable(loaded)
-    return loaded
+    return group_cells(loaded.records)
 
 
 def _prices(results: Path, prices: list[SetupPrice]) -> list[SetupPrice]:
@@ -263,10 +229,15 @@ def _fits(results: Path) -> list[tuple[SetupPrice, PriceFit]]:
     Raises:
         UserError: there is none; the message says why for the first.
     """
-    prices = _prices(results, setup_prices(_load(results).records))
+    prices = _prices(results, setup_prices(_load(results)))
     fits = [(each, each.outcome) for each in prices if isinstance(each.outcome, PriceFit)]
     if not fits:
         first = prices[0].outcome
         assert not isinstance(first, PriceFit)
         raise UserError(f"{results}: {first.label}: {first.reason}; {first.advice}")
     return fits
+
+
+def main() -> int:
+    """Run a command; the exit code."""
+    return run_app(app, "python -m scripts.analysis")

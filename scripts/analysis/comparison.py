@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from models.pair import Arm
-from scripts.analysis.cells import Cell, group_cells
-from scripts.analysis.metrics import METRICS, At, Better, MetricName, run_metrics
+from scripts.analysis.cells import Cell
+from scripts.analysis.metrics import METRICS, At, Better, MetricName
 from scripts.analysis.sessions import (
     SESSION_SD,
     TOLERANCE,
@@ -21,7 +21,6 @@ from scripts.analysis.sessions import (
     rests,
 )
 from scripts.analysis.verdict import MIN_RUNS
-from scripts.records import RunRecord
 from scripts.records.comparable import DeviceKey, ProtocolKey, Setup
 
 
@@ -115,7 +114,7 @@ class _Network:
 
 
 def compare_results(
-    baseline: Iterable[RunRecord], candidate: Iterable[RunRecord], metric: MetricName = MetricName.DECODE_P50_MS,
+    baseline: Iterable[Cell], candidate: Iterable[Cell], metric: MetricName = MetricName.DECODE_P50_MS,
     allow_harness: bool = False, tolerance: float = TOLERANCE, session_sd: float = SESSION_SD,
 ) -> Comparison:  # fmt: skip
     """Compare every network that both sides measured under equal conditions.
@@ -125,8 +124,8 @@ def compare_results(
     geometric mean over contexts or prompt lengths counts.
 
     Args:
-        baseline: records of one session.
-        candidate: records of the other.
+        baseline: cells of one session.
+        candidate: cells of the other.
         metric: of a run.
         allow_harness: builds of the harness may differ.
         tolerance: relative loss that may pass.
@@ -151,9 +150,9 @@ def compare_results(
     )  # fmt: skip
 
 
-def _networks(records: Iterable[RunRecord]) -> dict[_Network, list[Cell]]:
+def _networks(cells: Iterable[Cell]) -> dict[_Network, list[Cell]]:
     found: dict[_Network, list[Cell]] = {}
-    for cell in group_cells(records):
+    for cell in cells:
         setup, subject = cell.key.setup, cell.key.network
         runtime = f"{setup.target}-{setup.scheme}"
         key = _Network(setup.device, runtime, subject.pair, subject.arm, subject.shape_name)
@@ -206,14 +205,14 @@ def _measured(baseline: Cell, candidate: Cell, metric: MetricName) -> _Measured:
 def _places(cell: Cell, metric: MetricName) -> set[int | None]:
     if METRICS[metric].at is At.RUN:
         return {None}
-    return {value.at for run in cell.runs for value in run_metrics(run).values if value.metric is metric}
+    return {value.at for run in cell.metrics for value in run.values if value.metric is metric}
 
 
 def _values(cell: Cell, metric: MetricName, places: Sequence[int | None]) -> np.ndarray:
     """The geometric mean over `places` of each run that measured all of them; 0 where one of them is not above 0."""
     found: list[float] = []
-    for run in cell.runs:
-        values = [value for at in places if (value := run_metrics(run).get(metric, at)) is not None]
+    for run in cell.metrics:
+        values = [value for at in places if (value := run.get(metric, at)) is not None]
         if values and len(values) == len(places):
             found.append(float(np.exp(np.mean(np.log(values)))) if min(values) > 0 else 0.0)
     return np.array(found)

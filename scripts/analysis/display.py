@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import TypeVar
 
+from export.console import say
 from scripts.analysis.cells import Cell, Loaded, RunState
 from scripts.analysis.comparison import Comparison
-from scripts.analysis.console import kind_note, new_table, say, show, shown
 from scripts.analysis.health import DeviceHealth
 from scripts.analysis.history import Series, Step
 from scripts.analysis.metrics import METRICS, At, MetricName
@@ -17,6 +17,7 @@ from scripts.analysis.price.price import PriceFit
 from scripts.analysis.price.recommend import Recommendation
 from scripts.analysis.sessions import MIN_NETWORKS, Common, Outcome
 from scripts.analysis.verdict import Verdict
+from scripts.console import kind_note, new_table, show, shown
 from scripts.records.comparable import Setup
 
 Row = TypeVar("Row")

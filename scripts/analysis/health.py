@@ -6,9 +6,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from scripts.analysis.cells import Cell, RunState, group_cells
+from scripts.analysis.cells import Cell, RunState
 from scripts.analysis.metrics import MetricName
-from scripts.records import RunRecord
 from scripts.records.comparable import DeviceKey
 
 _MIN_RUNS = 3
@@ -72,12 +71,12 @@ def grade(score: float | None) -> Grade:
     return Grade.MODERATE if score >= 60 else Grade.POOR
 
 
-def device_health(records: Iterable[RunRecord]) -> list[DeviceHealth]:
+def device_health(cells: Iterable[Cell]) -> list[DeviceHealth]:
     """Health of every device, by id."""
     devices: dict[DeviceKey, list[Cell]] = {}
-    for cell in group_cells(records):
+    for cell in cells:
         devices.setdefault(cell.key.setup.device, []).append(cell)
-    return [_health(device, cells) for device, cells in sorted(devices.items())]
+    return [_health(device, mine) for device, mine in sorted(devices.items())]
 
 
 def _health(device: DeviceKey, cells: Sequence[Cell]) -> DeviceHealth:

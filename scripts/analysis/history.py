@@ -10,8 +10,8 @@ from scipy import stats
 
 from models.errors import UserError
 from models.pair import Arm
-from scripts.analysis.cells import Cell, group_cells
-from scripts.analysis.metrics import METRICS, At, MetricName, run_metrics
+from scripts.analysis.cells import Cell
+from scripts.analysis.metrics import METRICS, At, MetricName
 from scripts.records import RunRecord
 from scripts.records.comparable import DeviceKey, ProtocolKey
 
@@ -157,12 +157,12 @@ def _with_ratios(logs: np.ndarray, kept: np.ndarray, found: Sequence[tuple[int, 
     ]
 
 
-def series_of(records: Iterable[RunRecord], metric: MetricName = MetricName.DECODE_P50_MS) -> list[Series]:
+def series_of(cells: Iterable[Cell], metric: MetricName = MetricName.DECODE_P50_MS) -> list[Series]:
     """All series of a metric: its cells of all builds, one point for each campaign, in order of time."""
     found: dict[_Key, list[_Point]] = {}
-    for cell in group_cells(records):
-        for run in cell.runs:
-            for value in run_metrics(run).values:
+    for cell in cells:
+        for run, metrics in zip(cell.runs, cell.metrics, strict=True):
+            for value in metrics.values:
                 if value.metric is metric:
                     key = _key(cell, None if METRICS[metric].at is At.RUN else value.at)
                     found.setdefault(key, []).append(_point(cell, run, value.value))

@@ -4,7 +4,6 @@ A run is the unit: a metric is one number of one run. What a cell of repeated ru
 its runs; iterations of different runs are never pooled.
 """
 
-import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -178,21 +177,11 @@ class RunMetrics:
         return next((each.value for each in self.values if each.metric is metric and each.at == at), None)
 
 
-# Records are frozen, and every part of an analysis asks for their metrics again; by identity, for as long as they live.
-_measured: dict[int, tuple["weakref.ref[RunRecord]", RunMetrics]] = {}
-
-
 def run_metrics(record: RunRecord) -> RunMetrics:
-    """The metrics of everything the run measured; whether they may be used is `record.valid`'s to say."""
-    key = id(record)
-    known = _measured.get(key)
-    if known is None or known[0]() is not record:
-        known = weakref.ref(record, lambda _: _measured.pop(key, None)), _measure(record)
-        _measured[key] = known
-    return known[1]
+    """The metrics of everything the run measured; whether they may be used is `record.valid`'s to say.
 
-
-def _measure(record: RunRecord) -> RunMetrics:
+    A millisecond for a record of usual length: `scripts.analysis.cells.Cell` holds them for all who ask again.
+    """
     found = [*_load(record), *_prefill(record), *_sustained(record), *_memory(record)]
     for samples in record.decode:
         found += _decode(samples) + _bandwidth(record, samples)

@@ -1,16 +1,15 @@
 """The same as `display`, as one line of JSON for programs."""
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 
 import numpy as np
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
+from export.console import print_json
 from scripts.analysis.cells import Cell
 from scripts.analysis.comparison import Comparison
-from scripts.analysis.metrics import run_metrics
 from scripts.analysis.pairs import PairVerdict
 from scripts.analysis.price.card import PriceCard, price_card
 from scripts.analysis.price.explain import Explanation
@@ -20,9 +19,9 @@ from scripts.analysis.price.sweep import Checked, SetupPrice
 from scripts.records.comparable import Setup
 
 
-def print_json(value: object) -> None:
+def print_result(value: object) -> None:
     """One compact line on standard output."""
-    sys.stdout.write(TypeAdapter(object).dump_json(_plain(value)).decode() + "\n")
+    print_json(_plain(value))
 
 
 def card_of(price: SetupPrice) -> PriceCard | None:
@@ -34,12 +33,12 @@ def card_of(price: SetupPrice) -> PriceCard | None:
 
 def print_cells(cells: Sequence[Cell]) -> None:
     """Every metric of every run, by cell."""
-    print_json({"cells": [{**_head(cell), "metrics": [run_metrics(run) for run in cell.runs]} for cell in cells]})
+    print_result({"cells": [{**_head(cell), "metrics": cell.metrics} for cell in cells]})
 
 
 def print_prices(rows: Sequence[tuple[SetupPrice, PriceCard | None, Sequence[Checked]]]) -> None:
     """Fits, cards and predictions."""
-    print_json({
+    print_result({
         "prices": [
             {"setup": price.setup, "probe_bytes_per_s": price.probe_bytes_per_s, "runs": price.num_runs,
              **_outcome(price.outcome, price.probe_bytes_per_s), "card": card,
@@ -51,12 +50,12 @@ def print_prices(rows: Sequence[tuple[SetupPrice, PriceCard | None, Sequence[Che
 
 def print_by_setup(name: str, rows: Sequence[tuple[SetupPrice, object]]) -> None:
     """One value for each setup."""
-    print_json({name: [{"setup": price.setup, name: value} for price, value in rows]})
+    print_result({name: [{"setup": price.setup, name: value} for price, value in rows]})
 
 
 def print_verdicts(rows: Sequence[PairVerdict], told: Sequence[Explanation | SizeExplanation | None]) -> None:
     """Pair verdicts with what explains them."""
-    print_json({
+    print_result({
         "verdicts": [
             {"setup": row.setup, "pair": row.pair, "metric": row.metric, "at": row.at, "verdict": row.verdict,
              "p_all": row.p_all, "deep": _head(row.deep), "wide": _head(row.wide), "explanation": explanation}
@@ -72,7 +71,7 @@ def print_comparison(comparison: Comparison) -> None:
          "change": each.change}
         for each in comparison.networks
     ]  # fmt: skip
-    print_json({
+    print_result({
         "metric": comparison.metric, "limits": comparison.limits, "networks": rows, "factors": comparison.factors,
         "incomparable": comparison.incomparable, "missing": comparison.missing,
         "regressions": len(comparison.regressions), "undecided": len(comparison.undecided),

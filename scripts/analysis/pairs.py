@@ -1,13 +1,12 @@
 """Verdicts of all pairs in a set of records: the deep arm against the wide one, setup by setup."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from models.pair import Arm
-from scripts.analysis.cells import Cell, group_cells
-from scripts.analysis.metrics import METRICS, At, MetricName, run_metrics
+from scripts.analysis.cells import Cell
+from scripts.analysis.metrics import METRICS, At, MetricName
 from scripts.analysis.verdict import Verdict, adjust, compare, holm_tested
-from scripts.records import RunRecord
 from scripts.records.comparable import Setup
 
 
@@ -31,12 +30,12 @@ class PairVerdict:
     p_all: float
 
 
-def pair_verdicts(records: Iterable[RunRecord], metric: MetricName = MetricName.DECODE_P50_MS) -> list[PairVerdict]:
+def pair_verdicts(cells: Iterable[Cell], metric: MetricName = MetricName.DECODE_P50_MS) -> list[PairVerdict]:
     """Every pair whose arms share a setup, at every context or prompt length both measured.
 
     Where a setup holds several exports of an arm, the one that ran last counts.
     """
-    rows = [row for deep, wide in _matched(group_cells(records)) for row in _rows(deep, wide, metric)]
+    rows = [row for deep, wide in _matched(cells) for row in _rows(deep, wide, metric)]
     families: dict[Setup, list[int]] = {}
     for index, row in enumerate(rows):
         families.setdefault(row.setup, []).append(index)
@@ -47,7 +46,7 @@ def pair_verdicts(records: Iterable[RunRecord], metric: MetricName = MetricName.
     return [_with(row, worded[index], overall[index]) for index, row in enumerate(rows)]
 
 
-def _matched(cells: Sequence[Cell]) -> list[tuple[Cell, Cell]]:
+def _matched(cells: Iterable[Cell]) -> list[tuple[Cell, Cell]]:
     arms: dict[tuple[Setup, str], dict[Arm, Cell]] = {}
     for cell in sorted(cells, key=_last_start):
         if cell.key.network.arm is not None:
@@ -72,7 +71,7 @@ def _places(cell: Cell, metric: MetricName) -> list[int | None]:
     """Contexts or prompt lengths that the protocol asked for; those of runs where there are some."""
     if METRICS[metric].at is At.RUN:
         return [None]
-    measured = {value.at for run in cell.runs for value in run_metrics(run).values if value.metric is metric}
+    measured = {value.at for run in cell.metrics for value in run.values if value.metric is metric}
     if measured or METRICS[metric].at is At.PROMPT:
         return sorted(measured, key=lambda at: at or 0)
     return list(cell.key.setup.protocol.contexts)
@@ -89,8 +88,8 @@ def _sides(deep: Cell, wide: Cell, metric: MetricName, at: int | None) -> tuple[
 def _by_repetition(cell: Cell, metric: MetricName, at: int | None) -> dict[tuple[str, str, int], float] | None:
     """Value by (campaign, block, repetition); None where a run has no plan or no number, or two share a place."""
     found: dict[tuple[str, str, int], float] = {}
-    for run in cell.runs:
-        plan, value = run.request.plan, run_metrics(run).get(metric, at)
+    for run, metrics in zip(cell.runs, cell.metrics, strict=True):
+        plan, value = run.request.plan, metrics.get(metric, at)
         if plan is None or value is None or (plan.campaign, plan.block, plan.repetition) in found:
             return None
         found[plan.campaign, plan.block, plan.repetition] = value

@@ -1,5 +1,7 @@
 """`python -m scripts.bench`."""
 
+import sys
+
 from scripts.bench.cli import main
 
-main()
+sys.exit(main())

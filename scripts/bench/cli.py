@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from export.arguments import parse_choices
-from export.display import say
+from export.console import run_app, say_progress
 from export.targets.base import TargetName
 from models.errors import UserError
 from models.pair import Arm
@@ -15,10 +15,9 @@ from scripts.bench.decode import measure, summarize
 from scripts.bench.decode_run import Protocol
 from scripts.bench.display import DecodeReport, ExportReport, print_decode, print_exports, write_report
 from scripts.bench.exports import measure_exports
-from scripts.bench.machine import this_machine
-from scripts.bench.paths import check_writable, make_folder
 from scripts.bench.peers import Tool, make_peer, plan_checkpoint, write_checkpoint
-from scripts.console import run_app
+from scripts.files import check_writable, make_folder
+from scripts.host.machine import this_machine
 
 _TOOLS = ", ".join(Tool)
 
@@ -78,7 +77,7 @@ def decode(
     if out:
         check_writable(out, "--out")
     machine, protocol = this_machine(), Protocol()
-    session = measure(contenders, list(dict.fromkeys(threads or [1, 2])), rounds, protocol, say)
+    session = measure(contenders, list(dict.fromkeys(threads or [1, 2])), rounds, protocol, say_progress)
     figures = summarize(session, contenders, baselines)
     print_decode(machine, figures, rounds, session)
     if out:
@@ -110,13 +109,15 @@ def peers(
     tools = parse_choices(tool, Tool, "tool")
     checkpoint = plan_checkpoint(pair, shape, max_context, out)
     make_folder(out, "--out")
-    say(f"writing the checkpoint to {checkpoint.folder}")
+    say_progress(f"writing the checkpoint to {checkpoint.folder}")
     write_checkpoint(checkpoint)
     for each in tools:
-        say(f"{each}, its output goes to {checkpoint.folder / f'{each}.log'}")
+        say_progress(f"{each}, its output goes to {checkpoint.folder / f'{each}.log'}")
         record = make_peer(checkpoint, each)
         effort = record.effort
-        say(f"{record.tool} {record.version}: {effort.wall_s:.1f} s, peak RSS {effort.peak_rss_bytes / 1e6:.0f} MB")
+        say_progress(
+            f"{record.tool} {record.version}: {effort.wall_s:.1f} s, peak RSS {effort.peak_rss_bytes / 1e6:.0f} MB"
+        )
 
 
 @app.command("export")
@@ -148,14 +149,14 @@ def export(
     if out:
         check_writable(out, "--out")
     machine = this_machine()
-    say(f"writing the checkpoint to {checkpoint.folder}")
+    say_progress(f"writing the checkpoint to {checkpoint.folder}")
     write_checkpoint(checkpoint)
-    records = measure_exports(checkpoint, targets, tools, rounds, say)
+    records = measure_exports(checkpoint, targets, tools, rounds, say_progress)
     print_exports(machine, records)
     if out:
         write_report(ExportReport(machine=machine, records=tuple(records)), out)
 
 
-def main() -> None:
-    """Run a command; what a person can act on ends as one line and an exit code."""
-    run_app(app, "python -m scripts.bench")
+def main() -> int:
+    """Run a command; the exit code."""
+    return run_app(app, "python -m scripts.bench")

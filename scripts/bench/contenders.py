@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from export.files import read_json
 from export.manifest import MANIFEST_FILE, read_manifest
 from export.quantization import Scheme
 from export.targets.base import ExportOptions, ExportSpec, TargetName
@@ -104,8 +105,4 @@ def read_record(folder: Path) -> PeerRecord:
     if not path.is_file():
         hint = f"; it has {MANIFEST_FILE}: give it as an artifact" if (folder / MANIFEST_FILE).is_file() else ""
         raise UserError(f"{folder} has no {PEER_FILE}; make peers with `python -m scripts.bench peers`{hint}")
-    try:
-        return TypeAdapter(PeerRecord).validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return read_json(TypeAdapter(PeerRecord), path)

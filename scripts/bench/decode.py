@@ -9,11 +9,11 @@ from pydantic import TypeAdapter
 
 from export.targets.base import TargetName
 from models.errors import UserError
+from scripts.analysis.spread import Spread, paired_speed, spread
 from scripts.bench.bandwidth import measure_bandwidth
 from scripts.bench.contenders import Contender
 from scripts.bench.decode_run import DecodeRun, Protocol, Window
 from scripts.bench.processes import run_for_json
-from scripts.bench.spread import Spread, paired_speed, spread
 
 Item = TypeVar("Item")
 

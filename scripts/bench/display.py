@@ -12,11 +12,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from scripts.analysis.spread import spread
 from scripts.bench.contenders import Contender
 from scripts.bench.decode import Figures, Session
 from scripts.bench.exports import ExportRecord
-from scripts.bench.machine import Machine
-from scripts.bench.spread import spread
+from scripts.host.machine import Machine
 
 _MB = 1e6
 # Wide enough that no cell is wrapped or cut, whatever the terminal.

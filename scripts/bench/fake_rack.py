@@ -14,7 +14,7 @@ from pathlib import Path
 from models.errors import UserError
 from scripts.farm.android.server import HOME_VARIABLE, PORT_VARIABLE, own_server
 
-# They stay cool: gates cost nothing that is the farm's.
+# They stay cool: start limits cost nothing that is the farm's.
 _PERSONALITY = "[thermal]\nbusy_celsius = 29.0\n"
 _LAST_PORT = 60_000
 CAMPAIGN_NAME = "rack"

@@ -1,6 +1,6 @@
-"""What the farm itself costs: `python -m scripts.bench.farm overhead|stage|kill|store|scheduler`.
+"""What the farm itself costs: `python -m scripts.bench.farm overhead|push|kill|store|scheduler`.
 
-`overhead`, `stage` and `kill` use fake phones: processes that the real adb talks to, whose harness is the desktop build
+`overhead`, `push` and `kill` use fake phones: processes that the real adb talks to, whose harness is the desktop build
 of the Android one and really runs models. `scheduler` uses devices that only wait.
 """
 
@@ -16,14 +16,14 @@ from typing import Annotated
 
 import typer
 
+from export.console import ExitCode, run_app
 from export.manifest import find_artifacts
 from models.errors import UserError
+from scripts.analysis.spread import paired_speed, spread
 from scripts.bench.fake_rack import fake_rack
 from scripts.bench.farm_kill import kill_and_finish
-from scripts.bench.farm_stage import StageTimes, padded_artifact, time_staging
+from scripts.bench.farm_push import PushTimes, padded_artifact, time_push
 from scripts.bench.idle_device import IdleDevice
-from scripts.bench.machine import this_machine
-from scripts.bench.spread import paired_speed, spread
 from scripts.bench.timed_device import TimedDevice
 from scripts.farm.android.device import AdbDevice, AdbDiscovery
 from scripts.farm.android.link import AdbLink
@@ -35,9 +35,8 @@ from scripts.farm.plan import Slot, plan_device, planned_artifacts
 from scripts.farm.scheduler import run_campaign
 from scripts.farm.store.state import DevicesState
 from scripts.farm.store.store import Store
+from scripts.host.machine import this_machine
 from scripts.records import RunRecord, new_session
-
-EXIT_FAILED, EXIT_USAGE = 1, 2
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
@@ -109,7 +108,7 @@ def scheduler(
     runs: Annotated[int, typer.Option("--runs", min=2, help="Runs on each device, canary apart.")] = 20,
     run_s: Annotated[float, typer.Option("--run-s", help="Seconds of a run.")] = 0.5,
 ) -> None:
-    """The same with devices that only wait: planning, gates, leases, events and the store, without adb."""
+    """The same with devices that only wait: planning, start limits, leases, events and the store, without adb."""
     print(this_machine().summary())
     campaign = Campaign.model_validate(
         {"name": "scheduler", "artifacts_folder": artifacts, "pairs": ["tiny"], "targets": ["onnx"],
@@ -120,8 +119,8 @@ def scheduler(
         asyncio.run(_report_overhead(campaign, idle, Path(name)))
 
 
-@app.command("stage")
-def stage(
+@app.command("push")
+def push(
     artifacts: Artifacts = ARTIFACTS,
     jar: Jar = JAR,
     megabytes: Annotated[int, typer.Option("--megabytes", min=1, help="Size of the model file.")] = 200,
@@ -142,18 +141,18 @@ def stage(
         folder, manifest = padded_artifact(sorted(found)[0], Path(name) / "padded", megabytes)
         campaign = read_campaign(rack.campaign_file(artifacts, 2))
 
-        async def measure() -> StageTimes:
+        async def measure() -> PushTimes:
             (device,) = await _phones(campaign, 1)
             assert isinstance(device, AdbDevice)
             link = AdbLink(own_server(), rack.addresses[0])
-            return await time_staging(device, link, folder, manifest, rounds)
+            return await time_push(device, link, folder, manifest, rounds)
 
         times = asyncio.run(measure())
     link = f"a link of {link_mb_s} MB/s" if link_mb_s else "the loopback device"
     print(f"plain adb push of {megabytes} MB over {link}: {spread(times.plain_s.values()):.2f} s")
-    print(f"staged by the farm, hashes checked: {spread(times.staged_s.values()):.2f} s")
-    print(f"speed of staging over plain push: {paired_speed(times.staged_s, times.plain_s):.2f}")
-    print(f"staged again: {spread(each * 1e3 for each in times.again_s.values()):.0f} ms")
+    print(f"pushed by the farm, hashes checked: {spread(times.pushed_s.values()):.2f} s")
+    print(f"speed of the farm over plain push: {paired_speed(times.pushed_s, times.plain_s):.2f}")
+    print(f"pushed again: {spread(each * 1e3 for each in times.again_s.values()):.0f} ms")
 
 
 @app.command("kill")
@@ -175,7 +174,7 @@ def kill(
     print(f"{count.kills} of {kills} kills hit a farm at work; {count.planned} runs planned, {count.lost} lost, "
           f"{count.doubled} twice, {count.failed_attempts} failed attempts repeated")  # fmt: skip
     if count.lost or count.doubled:
-        raise typer.Exit(EXIT_FAILED)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command("store")
@@ -202,14 +201,5 @@ def store_inserts(
     print(f"95th percentile {statistics.quantiles(times_ms, n=20)[-1]:.2f} ms; reindex {rows_ms[0]:.2f} ms per record")
 
 
-def main() -> None:
-    """Run a command; what a person can act on ends as one line and an exit code."""
-    try:
-        app(prog_name="python -m scripts.bench.farm")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_USAGE)
-
-
 if __name__ == "__main__":
-    main()
+    sys.exit(run_app(app, "python -m scripts.bench.farm"))

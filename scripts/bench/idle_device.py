@@ -42,14 +42,14 @@ class IdleDevice:
         """Nothing to do."""
         return "idle"
 
-    async def stage(self, folder: Path, manifest: Manifest) -> str:
+    async def push(self, folder: Path, manifest: Manifest) -> str:
         """Remember what is run."""
         if self._manifest is not manifest:
             self._manifest, self._hash = manifest, sha256(folder / MANIFEST_FILE)
         return str(folder)
 
     async def run(
-        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+        self, request: RunRequest, pushed: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
         """Wait, and give a record of the size of a real one."""
         for done in range(10):

@@ -51,15 +51,15 @@ class TimedDevice:
         """Timed."""
         return await self._timed(self._device.install())
 
-    async def stage(self, folder: Path, manifest: Manifest) -> str:
+    async def push(self, folder: Path, manifest: Manifest) -> str:
         """Timed."""
-        return await self._timed(self._device.stage(folder, manifest))
+        return await self._timed(self._device.push(folder, manifest))
 
     async def run(
-        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+        self, request: RunRequest, pushed: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
         """Timed."""
-        record = await self._timed(self._device.run(request, staged, on_progress, deadline_s))
+        record = await self._timed(self._device.run(request, pushed, on_progress, deadline_s))
         self.last_s, self._in_last_run_s = time.perf_counter(), self.busy_s
         return record
 

@@ -8,6 +8,7 @@ all of it in plain words.
 
 from collections.abc import Sequence
 
+from scripts.analysis.cells import Cell
 from scripts.claims.claim import Answer, Claim, ClaimRow, Finding, Published
 from scripts.claims.learning import expressiveness_findings, training_findings
 from scripts.claims.published import PUBLISHED
@@ -24,22 +25,22 @@ from scripts.claims.speed import (
 )
 from scripts.claims.texts import TEXTS
 from scripts.claims.training.record import Training
-from scripts.records import DeviceKind, RunRecord
+from scripts.records import DeviceKind
 
 __all__ = ["Answer", "Claim", "ClaimRow", "Finding", "Published", "claims_table", "settle"]
 
 
 def claims_table(
-    records: Sequence[RunRecord] = (), seed_article: SeedArticle | None = None, training: Training | None = None
+    cells: Sequence[Cell] = (), seed_article: SeedArticle | None = None, training: Training | None = None
 ) -> tuple[ClaimRow, ...]:
     """Every claim of the article, in the order of `Claim`.
 
     Args:
-        records: of a campaign, all devices together; records of fake devices are left out.
+        cells: of all devices together; those of fake devices are left out.
         seed_article: see `scripts.claims.inputs.read_seed_article`; None: not run.
         training: see `scripts.claims.inputs.read_training`; None: not run.
     """
-    real = [record for record in records if record.device.kind is not DeviceKind.FAKE]
+    real = [cell for cell in cells if cell.key.setup.device.kind is not DeviceKind.FAKE]
     findings = {
         Claim.LATENCY: latency_findings(real, seed_article),
         Claim.PARALLELISM: parallelism_findings(real, seed_article),

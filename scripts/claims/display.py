@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.padding import Padding
 
-from export.display import print_json
+from export.console import print_json
 from scripts.claims.claim import ClaimRow
 
 _INDENT = 4

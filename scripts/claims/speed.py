@@ -7,7 +7,7 @@ from itertools import combinations
 from export.quantization import Scheme
 from models.pair import Arm
 from models.shape import MlpShape, Shape
-from scripts.analysis.cells import Cell, group_cells
+from scripts.analysis.cells import Cell
 from scripts.analysis.metrics import MetricName
 from scripts.analysis.verdict import Verdict, Word, adjust, compare
 from scripts.claims.claim import Finding
@@ -20,7 +20,6 @@ from scripts.claims.timings import (
     article_timings,
     supports_faster,
 )
-from scripts.records import RunRecord
 from scripts.records.comparable import Setup
 
 _P50 = MetricName.DECODE_P50_MS
@@ -30,11 +29,11 @@ _P50 = MetricName.DECODE_P50_MS
 MIN_ROWS = 32
 
 
-def latency_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
+def latency_findings(cells: Sequence[Cell], article: SeedArticle | None) -> list[Finding]:
     """Deep faster than wide, one token or row at a time. Unmatched pairs are explained by size and decide nothing."""
     return [
         _decided(each, supports_faster(each.verdict)) if each.matched else _explained_by_size(each)
-        for each in all_timings(records, article, Work.SINGLE)
+        for each in all_timings(cells, article, Work.SINGLE)
     ]
 
 
@@ -44,10 +43,10 @@ def example_findings(article: SeedArticle | None) -> list[Finding]:
     return [_decided(each, supports_faster(each.verdict)) for each in found]
 
 
-def matmul_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
+def matmul_findings(cells: Sequence[Cell], article: SeedArticle | None) -> list[Finding]:
     """Prompts and batches: deep shown not to be slower although its products are smaller."""
     found: list[Finding] = []
-    for each in all_timings(records, article, Work.MANY):
+    for each in all_timings(cells, article, Work.MANY):
         if each.matched:
             sizes = " against ".join(_largest_product(shape) for shape in each.shapes)
             few = f" {each.rows} rows a call may still be bound by memory, so it decides nothing."
@@ -65,10 +64,10 @@ def _not_slower(timing: Timing) -> bool | None:
     return True if timing.verdict.high <= 1 + timing.floor else None
 
 
-def cache_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
+def cache_findings(cells: Sequence[Cell], article: SeedArticle | None) -> list[Finding]:
     """Bytes per second, one token or row at a time."""
     found: list[Finding] = []
-    for each in all_timings(records, article, Work.SINGLE):
+    for each in all_timings(cells, article, Work.SINGLE):
         speed = each.throughput
         if speed is not None:
             text = (
@@ -81,9 +80,9 @@ def cache_findings(records: Sequence[RunRecord], article: SeedArticle | None) ->
     return found
 
 
-def parallelism_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
+def parallelism_findings(cells: Sequence[Cell], article: SeedArticle | None) -> list[Finding]:
     """The gap with one thread against the gap with the most threads that were measured."""
-    timings = [each for each in all_timings(records, article, Work.SINGLE) if each.matched and each.threads]
+    timings = [each for each in all_timings(cells, article, Work.SINGLE) if each.matched and each.threads]
     groups = _grouped(timings, lambda t: (t.pair, t.device, t.runtime, t.at, _but_threads(t)))
     found: list[Finding] = []
     for group in groups:
@@ -93,9 +92,9 @@ def parallelism_findings(records: Sequence[RunRecord], article: SeedArticle | No
     return found
 
 
-def hardware_findings(records: Sequence[RunRecord], article: SeedArticle | None) -> list[Finding]:
+def hardware_findings(cells: Sequence[Cell], article: SeedArticle | None) -> list[Finding]:
     """The winner on one device against the winner on another, everything else equal; and how far their gaps differ."""
-    timings = [each for each in all_timings(records, article, Work.SINGLE) if each.matched]
+    timings = [each for each in all_timings(cells, article, Work.SINGLE) if each.matched]
     found: list[Finding] = []
     for group in _grouped(timings, lambda t: (t.pair, t.runtime, t.at)):
         for a, b in combinations(group, 2):
@@ -104,9 +103,8 @@ def hardware_findings(records: Sequence[RunRecord], article: SeedArticle | None)
     return found
 
 
-def quantisation_findings(records: Sequence[RunRecord]) -> list[Finding]:
+def quantisation_findings(cells: Sequence[Cell]) -> list[Finding]:
     """The deep arm in each quantised scheme against itself in fp32, and what became of the gap to the wide arm."""
-    cells = group_cells(records)
     floats = {_but_scheme(cell): cell for cell in cells if cell.key.setup.scheme is Scheme.FP32}
     tested = [
         _Quantised(cell, floats[_but_scheme(cell)], context)
@@ -115,7 +113,7 @@ def quantisation_findings(records: Sequence[RunRecord]) -> list[Finding]:
         for context in cell.key.setup.protocol.contexts
     ]
     verdicts = _by_setup(tested)
-    gaps = {(t.setup, t.pair, t.at): t for t in all_timings(records, None, Work.SINGLE)}
+    gaps = {(t.setup, t.pair, t.at): t for t in all_timings(cells, None, Work.SINGLE)}
     return [_quantised(each, verdict, gaps) for each, verdict in zip(tested, verdicts, strict=True)]
 
 

@@ -8,12 +8,13 @@ from enum import StrEnum
 from models.cost import parameter_counts
 from models.pair import TOLERANCE
 from models.shape import Shape, describe
+from scripts.analysis.cells import Cell
 from scripts.analysis.metrics import METRICS, MetricName
 from scripts.analysis.pairs import PairVerdict, pair_verdicts
 from scripts.analysis.verdict import Verdict, Word
 from scripts.claims.seed_article.record import Engine, SeedArticle
 from scripts.claims.seed_article.verdicts import TIME, ArticleVerdict, article_verdicts
-from scripts.records import DeviceKind, RunRecord
+from scripts.records import DeviceKind
 from scripts.records.comparable import Setup
 
 _MS_PER_NS = 1e-6
@@ -87,13 +88,13 @@ def supports_faster(verdict: Verdict) -> bool | None:
     return None if not verdict.decided else verdict.word is Word.FASTER
 
 
-def record_timings(records: Sequence[RunRecord], work: Work) -> list[Timing]:
+def record_timings(cells: Sequence[Cell], work: Work) -> list[Timing]:
     """Of all pairs in the records, at every context (`SINGLE`) or prompt length (`MANY`)."""
     metric = MetricName.DECODE_P50_MS if work is Work.SINGLE else MetricName.TTFT_MS
     moved: dict[tuple[object, ...], Verdict] = {}
     if work is Work.SINGLE:
-        moved = {_place(each): each.verdict for each in pair_verdicts(records, MetricName.ACHIEVED_GB_PER_S)}
-    found = (_from_records(each, work, metric, moved.get(_place(each))) for each in pair_verdicts(records, metric))
+        moved = {_place(each): each.verdict for each in pair_verdicts(cells, MetricName.ACHIEVED_GB_PER_S)}
+    found = (_from_records(each, work, metric, moved.get(_place(each))) for each in pair_verdicts(cells, metric))
     return [timing for timing in found if timing is not None]
 
 
@@ -108,9 +109,9 @@ def article_timings(article: SeedArticle | None, work: Work) -> list[Timing]:
     ]
 
 
-def all_timings(records: Sequence[RunRecord], article: SeedArticle | None, work: Work) -> list[Timing]:
+def all_timings(cells: Sequence[Cell], article: SeedArticle | None, work: Work) -> list[Timing]:
     """Both."""
-    return [*record_timings(records, work), *article_timings(article, work)]
+    return [*record_timings(cells, work), *article_timings(article, work)]
 
 
 def _from_article(article: SeedArticle, found: ArticleVerdict, work: Work) -> Timing:

@@ -1,5 +1,7 @@
 """`python -m scripts.farm`."""
 
+import sys
+
 from scripts.farm.cli import main
 
-main()
+sys.exit(main())

@@ -19,34 +19,43 @@ TROUBLE = (DeviceError, UserError, ValueError, OSError)
 
 
 class Tell(Protocol):
-    """Tells whoever watches what the device is doing."""
+    """Reports what the device is doing."""
 
     def __call__(self, phase: Phase, detail: str, celsius: float | None = None, step: str = "") -> None: ...
 
 
 class Attempt:
-    """Attempts on one device. A device that failed is prepared again before the next one."""
+    """Attempts on one device. A device that failed is prepared again before the next one.
+
+    Attributes:
+        needs_person: why the last attempt failed in a way that no further attempt can mend; empty otherwise.
+    """
 
     def __init__(self, campaign: Campaign, session: str, device: Device, state: DevicesState, tell: Tell) -> None:
         self._campaign, self._session, self._device = campaign, session, device
         self._state, self._tell = state, tell
         self._is_ready = False
         self._celsius: float | None = None
+        self.needs_person = ""
 
     async def run(self, slot: Slot, number: int) -> RunRecord:
         """The record of attempt `number`, whatever happens, cancellation excepted."""
         request = slot.request(self._campaign, self._session, number)
+        self.needs_person = ""
         try:
             return await self._run(slot, request)
         except TROUBLE as error:
             self._is_ready = False
-            return self._without_harness(slot, request, failed(error))
+            outcome = failed(error)
+            if isinstance(error, DeviceError) and error.needs_person:
+                self.needs_person = outcome.message
+            return self._without_harness(slot, request, outcome)
 
     async def _run(self, slot: Slot, request: RunRequest) -> RunRecord:
         cell = slot.position.cell
         await self._make_ready(cell)
-        self._tell(Phase.STAGING, cell, self._celsius)
-        staged = await self._device.stage(slot.artifact.folder, slot.artifact.manifest)
+        self._tell(Phase.PUSHING, cell, self._celsius)
+        pushed = await self._device.push(slot.artifact.folder, slot.artifact.manifest)
         broken = await await_start(self._device, self._campaign.start_limits, self._on_state)
         if broken:
             return self._without_harness(slot, request, broken)
@@ -56,7 +65,7 @@ class Attempt:
             self._tell(Phase.RUNNING, cell, self._celsius, f"{progress.stage}{part}")
 
         self._tell(Phase.RUNNING, cell, self._celsius)
-        record = await self._device.run(request, staged, on_progress, self._campaign.run_timeout_s)
+        record = await self._device.run(request, pushed, on_progress, self._campaign.run_timeout_s)
         if record.request != request:
             raise DeviceError(f"the answer to {request.run_id} is a record of another request, {record.run_id}")
         return record

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator, model_validator
 
 from export.quantization import Scheme
 from export.targets.base import TargetName
@@ -125,6 +125,20 @@ def read_campaign(path: Path) -> Campaign:
     except ValidationError as error:
         raise UserError(f"{path}{_first_error(error, text)}") from error
     return _anchored(campaign, path.resolve().parent)
+
+
+def with_name(campaign: Campaign, name: str | None) -> Campaign:
+    """The same campaign under another name, so that its runs are measured anew; None keeps its own.
+
+    Raises:
+        UserError: it cannot be a folder's name.
+    """
+    if name is None:
+        return campaign
+    try:
+        return campaign.model_copy(update={"name": TypeAdapter[str](RunId).validate_python(name)})
+    except ValidationError:
+        raise UserError(f"--name {name!r}: letters, digits, '.', '_' and '-', at most 120, no mark first") from None
 
 
 def _first_error(error: ValidationError, text: str) -> str:

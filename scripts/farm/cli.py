@@ -1,22 +1,23 @@
-"""The command line: `python -m scripts.farm quick|devices|plan|run|status|results|doctor|export|reindex|worker`."""
+"""The command line: `python -m scripts.farm quick|devices|plan|run|status|results|doctor|convert|reindex|worker`."""
 
 import asyncio
-import sqlite3
-import sys
+from collections.abc import Coroutine
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
+from export.console import ExitCode, print_json, run_app, say
 from models.errors import UserError
-from scripts.farm.campaign import Campaign, read_campaign
+from scripts.console import print_table
+from scripts.farm.campaign import Campaign, read_campaign, with_name
 from scripts.farm.dask.options import DaskOptions
 from scripts.farm.device import Device, Discovery, DiscoveryOptions, Problem
 from scripts.farm.discovery import all_discoveries, find_devices, options_of
-from scripts.farm.display import print_json, print_problems, print_table, say
+from scripts.farm.display import print_problems
 from scripts.farm.doctor import look_around
-from scripts.farm.formats.convert import ExportFormat, write_export
+from scripts.farm.formats.convert import RecordFormat, write_records
 from scripts.farm.plan import remaining
 from scripts.farm.progress import make_display
 from scripts.farm.quick import QuickOptions, run_quick
@@ -27,7 +28,7 @@ from scripts.farm.status import print_status
 from scripts.farm.store.state import DevicesState
 from scripts.farm.store.store import Store
 
-EXIT_INCOMPLETE, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+T = TypeVar("T")
 
 app = typer.Typer(
     add_completion=False,
@@ -37,7 +38,11 @@ app = typer.Typer(
     "Exit codes: 0 complete, 1 some runs failed or are missing, 2 bad input, 130 interrupted.",
 )
 
-CampaignFile = Annotated[Path, typer.Argument(help="Campaign file (TOML); docs/farm.md has one to start from.")]
+CampaignFile = Annotated[Path, typer.Argument(help="Campaign file (TOML), such as campaigns/nightly.toml.")]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", help="Campaign name instead of the file's, to measure anew, such as nightly-2026-12-01."),
+]
 Results = Annotated[Path, typer.Option("--results", help="Folder of all records.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON instead of a table.")]
 NoTty = Annotated[bool, typer.Option("--no-tty", help="Append log lines instead of redrawing a line per device.")]
@@ -54,6 +59,9 @@ Scheduler = Annotated[
 TlsCa = Annotated[Path | None, typer.Option("--tls-ca-file", help="Certificate authority of the Dask cluster (PEM).")]
 TlsCert = Annotated[Path | None, typer.Option("--tls-cert", help="Certificate of this side (PEM).")]
 TlsKey = Annotated[Path | None, typer.Option("--tls-key", help="Private key of this side (PEM).")]
+Insecure = Annotated[
+    bool, typer.Option("--insecure", help="Allow a scheduler without TLS that other machines can reach.")
+]
 
 
 @app.command("quick")
@@ -75,7 +83,7 @@ def quick(
     """Deep or wide? Measure one pair on the phone that is plugged in, else on this machine, in about five minutes."""
     options = options_of(adb_server, adb_connect, apk)
     asked = QuickOptions(pair=pair, artifacts=artifacts, results=results, repetitions=repetitions, threads=threads)
-    _leave(asyncio.run(run_quick(asked, options, make_display(not no_tty))))
+    _leave(_await(run_quick(asked, options, make_display(not no_tty))))
 
 
 @app.command("devices")
@@ -117,7 +125,7 @@ def doctor(
         )
     options = options_of(adb_server, adb_connect, None)
     found, problems = _look(options)
-    findings = asyncio.run(look_around(options, found))
+    findings = _await(look_around(options, found))
     problems += [
         Problem(who=device, what=f"in quarantine {reason}",
                 what_to_do=f"look at the device, then: python -m scripts.farm doctor --use-again {device}")
@@ -131,14 +139,16 @@ def doctor(
         print()
         print_problems(problems)
     if problems:
-        raise typer.Exit(EXIT_INCOMPLETE)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @app.command("plan")
-def plan(campaign_file: CampaignFile, results: Results = Path("results"), as_json: AsJson = False) -> None:
+def plan(
+    campaign_file: CampaignFile, name: Name = None, results: Results = Path("results"), as_json: AsJson = False
+) -> None:
     """Show what `run` would do, in its order; nothing is touched."""
-    campaign = read_campaign(campaign_file)
-    planned = asyncio.run(plan_campaign(campaign, all_discoveries(campaign.discovery_options())))
+    campaign = with_name(read_campaign(campaign_file), name)
+    planned = _await(plan_campaign(campaign, all_discoveries(campaign.discovery_options())))
     finished: set[str] = set()
     if results.is_dir():
         with Store(results) as store:
@@ -157,18 +167,20 @@ def plan(campaign_file: CampaignFile, results: Results = Path("results"), as_jso
 @app.command("run")
 def run(
     campaign_file: CampaignFile,
+    name: Name = None,
     results: Results = Path("results"),
     scheduler: Scheduler = None,
     tls_ca_file: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    insecure: Insecure = False,
     no_tty: NoTty = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a campaign, or go on with it: what is recorded already is not run again."""
-    campaign = read_campaign(campaign_file)
-    dask = DaskOptions(scheduler, tls_ca_file, tls_cert, tls_key) if scheduler else None
-    _leave(asyncio.run(_run(campaign, results, dask, not no_tty)), as_json)
+    campaign = with_name(read_campaign(campaign_file), name)
+    dask = DaskOptions(scheduler, tls_ca_file, tls_cert, tls_key, insecure) if scheduler else None
+    _leave(_await(_run(campaign, results, dask, not no_tty)), as_json)
 
 
 @app.command("status")
@@ -184,26 +196,26 @@ def status(
 
 @app.command("results")
 def results_command(
-    campaign: Annotated[str, typer.Argument(help="A campaign's name.")],
+    campaign: Annotated[str | None, typer.Argument(help="A campaign's name. Default: the only one.")] = None,
     results: Results = Path("results"),
     as_json: AsJson = False,
 ) -> None:
     """Compare the arms of every pair that was measured under equal conditions."""
     with Store(_existing(results)) as store:
-        print_results(store, campaign, as_json)
+        print_results(store, campaign or store.only_campaign(), as_json)
 
 
-@app.command("export")
-def export(
+@app.command("convert")
+def convert(
     campaign: Annotated[str, typer.Argument(help="A campaign's name.")],
-    to: Annotated[ExportFormat, typer.Option("--to", help="Format.")],
+    to: Annotated[RecordFormat, typer.Option("--to", help="Format.")],
     out: Annotated[Path, typer.Option("--out", help="File to write.")],
     results: Results = Path("results"),
 ) -> None:
     """Write records for other tools: every raw sample as Parquet or CSV, PyTorch's benchmark v3, androidx.benchmark."""
     with Store(_existing(results)) as store:
         problems: list[str] = []
-        count = write_export(store.runs(campaign, problems), to, out)
+        count = write_records(store.runs(campaign, problems), to, out)
     for line in problems:
         say(line)
     say(f"{out}: {count} completed runs of {campaign}")
@@ -221,23 +233,27 @@ def reindex(results: Results = Path("results")) -> None:
 
 @app.command("worker")
 def worker(
-    scheduler: Annotated[str, typer.Option("--scheduler", metavar="ADDRESS", help="Dask scheduler, tcp:// or tls://.")],
+    scheduler: Annotated[
+        str, typer.Option("--scheduler", metavar="ADDRESS", help="Dask scheduler, tls:// or, on this machine, tcp://.")
+    ],
     adb_server: Server = None,
     adb_connect: Connect = None,
     apk: Apk = None,
     tls_ca_file: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
+    insecure: Insecure = False,
 ) -> None:
     """Offer this host's devices to `run --scheduler`: one Dask worker each, started and stopped as they come and go."""
     from scripts.farm.dask.worker import serve
 
     options = options_of(adb_server, adb_connect, apk)
+    dask = DaskOptions(scheduler, tls_ca_file, tls_cert, tls_key, insecure)
     try:
-        asyncio.run(serve(DaskOptions(scheduler, tls_ca_file, tls_cert, tls_key), options))
-    except asyncio.CancelledError:
+        _await(serve(dask, options))
+    except KeyboardInterrupt:
         say("all workers are stopped")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        raise
 
 
 async def _run(campaign: Campaign, results: Path, dask: DaskOptions | None, tty: bool) -> Summary:
@@ -262,11 +278,11 @@ def _leave(summary: Summary, as_json: bool = False) -> None:
     else:
         say(", ".join(f"{count} {name}" for name, count in counts.items()))
     if not summary.is_complete:
-        raise typer.Exit(EXIT_INCOMPLETE)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _look(options: DiscoveryOptions) -> tuple[list[Device], list[Problem]]:
-    return asyncio.run(find_devices(all_discoveries(options)))
+    return _await(find_devices(all_discoveries(options)))
 
 
 def _existing(results: Path) -> Path:
@@ -275,19 +291,14 @@ def _existing(results: Path) -> Path:
     return results
 
 
-def main() -> None:
-    """Run a command; what a person can act on ends as one line and an exit code."""
+def _await(work: Coroutine[object, object, T]) -> T:
+    """Run to the end; cancelled work was interrupted."""
     try:
-        app(prog_name="python -m scripts.farm")
-    except UserError as error:
-        say(f"error: {error}")
-        sys.exit(EXIT_USAGE)
-    except sqlite3.Error as error:
-        say(f"error: index.sqlite or state.sqlite in the results folder: {error}")
-        sys.exit(EXIT_INCOMPLETE)
-    except OSError as error:
-        say(f"error: {(error.strerror or str(error)).lower()}: {error.filename}")
-        sys.exit(EXIT_INCOMPLETE)
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        say("interrupted; finished runs are kept, run the same command again to go on")
-        sys.exit(EXIT_INTERRUPTED)
+        return asyncio.run(work)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+def main() -> int:
+    """Run a command; the exit code."""
+    return run_app(app, "python -m scripts.farm")

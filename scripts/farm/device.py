@@ -86,12 +86,16 @@ class DeviceError(Exception):
     Attributes:
         failure: `DEVICE` (gone, unauthorised, refused) or `STORAGE` (full).
         hint: what a person should do, one sentence; shown by `doctor`.
+        needs_person: trying again is of no use before somebody has done what the hint says.
     """
 
-    def __init__(self, message: str, failure: FailureKind = FailureKind.DEVICE, hint: str = "") -> None:
+    def __init__(
+        self, message: str, failure: FailureKind = FailureKind.DEVICE, hint: str = "", *, needs_person: bool = False
+    ) -> None:
         super().__init__(message)
         self.failure = failure
         self.hint = hint
+        self.needs_person = needs_person
 
 
 # (setting, value before): durable in the store when the call returns, so that a farm that dies can restore later.
@@ -132,7 +136,7 @@ class Device(Protocol):
         """
         ...
 
-    async def stage(self, folder: Path, manifest: Manifest) -> str:
+    async def push(self, folder: Path, manifest: Manifest) -> str:
         """Bring an artifact to the device, addressed by its content; what is there already is not sent again.
 
         Returns:
@@ -141,7 +145,7 @@ class Device(Protocol):
         ...
 
     async def run(
-        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+        self, request: RunRequest, pushed: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
         """Run the harness in a fresh process and bring its finished record back.
 

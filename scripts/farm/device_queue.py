@@ -132,7 +132,10 @@ class DeviceQueue:
         outcome = record.outcome
         infra = isinstance(outcome, Failed) and FAILURE_CLASS[outcome.failure] is FailureClass.INFRA
         self._infra_in_a_row = self._infra_in_a_row + 1 if infra else 0
-        if self._infra_in_a_row >= MAX_INFRA_IN_A_ROW and isinstance(outcome, Failed):
+        if self._attempt.needs_person:
+            # No quarantine: the next `run` may begin as soon as somebody has done it.
+            self._stop(f"somebody has to look at it: {self._attempt.needs_person}")
+        elif self._infra_in_a_row >= MAX_INFRA_IN_A_ROW and isinstance(outcome, Failed):
             self._resources.state.quarantine(self._id, outcome.message)
             self._stop(f"{self._infra_in_a_row} failures of the device in a row; in quarantine: {outcome.message}")
         return infra

@@ -1,4 +1,4 @@
-"""What the scheduler tells whoever watches."""
+"""Events of a campaign, which the scheduler sends to a display."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +10,9 @@ from scripts.records import RunRecord
 class Phase(StrEnum):
     """What a device is doing for the farm."""
 
-    WAITING = "waiting"  # for its lease
     PREPARING = "preparing"
     INSTALLING = "installing"
-    STAGING = "staging"
+    PUSHING = "pushing"
     COOLING = "cooling"  # a start limit does not hold
     RUNNING = "running"
     STORING = "storing"

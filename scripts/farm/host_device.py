@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -11,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from export.installation import Extra, install_hint
 from export.manifest import MANIFEST_FILE, Manifest, read_manifest, sha256
 from models.errors import UserError
 from scripts.farm.device import (
@@ -23,8 +23,8 @@ from scripts.farm.device import (
     Progress,
     Remember,
 )
-from scripts.farm.lines import read_line
-from scripts.farm.outcomes import empty_record, last_words
+from scripts.farm.lines import parse_progress, read_line
+from scripts.farm.outcomes import empty_record, record_left
 from scripts.farm.store.lock import MachineLock, user_folder
 from scripts.host.environment import device_facts, environment
 from scripts.host.identity import harness_build
@@ -75,14 +75,14 @@ class HostDevice:
         """The harness is part of this program."""
         return harness_build()
 
-    async def stage(self, folder: Path, manifest: Manifest) -> str:
+    async def push(self, folder: Path, manifest: Manifest) -> str:
         """Artifacts are used where they are; the harness checks their hashes itself."""
         if not folder.is_dir():
             raise DeviceError(f"{folder} is not on {self._identity.device_id}", FailureKind.STORAGE)
         return str(folder.resolve())
 
     async def run(
-        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+        self, request: RunRequest, pushed: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
         """See the protocol. One run at a time, whoever began it; what a dead farm has left is ended first."""
         lock = MachineLock.take(f"run-{self._identity.device_id}", f"run {request.run_id}")
@@ -94,7 +94,7 @@ class HostDevice:
             work = self._runs_folder() / request.run_id
             work.mkdir(parents=True)
             try:
-                return await self._run_in(work, request, Path(staged), on_progress, deadline_s)
+                return await self._run_in(work, request, Path(pushed), on_progress, deadline_s)
             finally:
                 shutil.rmtree(work, ignore_errors=True)
         finally:
@@ -137,7 +137,7 @@ class HostDevice:
             _kill_group(process.pid)
             await process.wait()
             message = f"not done after {deadline_s:.0f} s; killed"
-            return self._last_words(work, request, artifact, FailureKind.HUNG, message, process.returncode)
+            return self._record_left(work, request, artifact, FailureKind.HUNG, message, process.returncode)
         finally:
             if process.returncode is None:
                 _kill_group(process.pid)
@@ -149,18 +149,18 @@ class HostDevice:
             return read_finished_record(work / "out" / request.run_id)
         except UserError as error:
             if code == _EXIT_BAD_INPUT:
-                return self._last_words(work, request, artifact, FailureKind.REQUEST, _tail(work).strip(), code)
+                return self._record_left(work, request, artifact, FailureKind.REQUEST, _tail(work).strip(), code)
             message = f"the harness ended with exit code {code} before its record was finished: {error}"
-            return self._last_words(work, request, artifact, FailureKind.CRASHED, message, code)
+            return self._record_left(work, request, artifact, FailureKind.CRASHED, message, code)
 
-    def _last_words(
+    def _record_left(
         self, work: Path, request: RunRequest, artifact: Path, failure: FailureKind, message: str, code: int | None
     ) -> RunRecord:
         evidence = Evidence(exit_info=f"exit code {code}", crash_log=None, output=_tail(work))
         facts = artifact_facts(read_manifest(artifact), sha256(artifact / MANIFEST_FILE))
         outcome = Failed(stage=Stage.ENVIRONMENT, failure=failure, message=message)
         empty = empty_record(request, outcome, self._identity.facts, facts)
-        return last_words(work / "out" / request.run_id / RECORD_FILE, empty, evidence)
+        return record_left(work / "out" / request.run_id / RECORD_FILE, empty, evidence)
 
 
 class HostDiscovery:
@@ -176,7 +176,7 @@ class HostDiscovery:
     async def problems(self) -> list[Problem]:
         """Runtimes that are missing."""
         missing = [name for name in ("executorch", "onnxruntime") if not _is_installed(name)]
-        what_to_do = "pip install 'deepnarrow[export]'"
+        what_to_do = install_hint(Extra.EXPORT)
         return [
             Problem(who=host_name(), what=f"{name} is not installed; its artifacts cannot run on this machine",
                     what_to_do=what_to_do)
@@ -190,15 +190,6 @@ async def _follow(process: asyncio.subprocess.Process, on_progress: Callable[[Pr
         if progress := parse_progress(line):
             on_progress(progress)
     await process.wait()
-
-
-def parse_progress(line: bytes | str) -> Progress | None:
-    """A line of a harness's standard output; None for anything that is no progress."""
-    try:
-        fields = json.loads(line)
-        return Progress(Stage(fields["stage"]), int(fields["done"]), int(fields["total"]))
-    except (ValueError, KeyError, TypeError):
-        return None
 
 
 def host_name() -> str:

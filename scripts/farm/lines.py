@@ -1,6 +1,10 @@
 """Lines of a program's output, whatever it writes."""
 
 import asyncio
+import json
+
+from scripts.farm.device import Progress
+from scripts.records import Stage
 
 MAX_LINE_BYTES = 64 << 10
 
@@ -21,3 +25,12 @@ async def read_line(stream: asyncio.StreamReader) -> bytes:
         kept = (kept + piece)[:MAX_LINE_BYTES]
         if is_whole:
             return kept
+
+
+def parse_progress(line: bytes | str) -> Progress | None:
+    """A line of a harness's standard output; None for anything that is no progress."""
+    try:
+        fields = json.loads(line)
+        return Progress(Stage(fields["stage"]), int(fields["done"]), int(fields["total"]))
+    except (ValueError, KeyError, TypeError):
+        return None

@@ -50,7 +50,7 @@ def ended_by_farm(record: RunRecord, failure: FailureKind, message: str, evidenc
     return record.model_copy(update={"outcome": outcome, "evidence": evidence})
 
 
-def last_words(path: Path, empty: RunRecord, evidence: Evidence) -> RunRecord:
+def record_left(path: Path, empty: RunRecord, evidence: Evidence) -> RunRecord:
     """What a harness that died or hung has left in `path`; `empty` where that is nothing, or cannot be read.
 
     Args:

@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from export.console import Verbosity, say, verbosity
 from scripts.farm.events import DeviceEvent, Event, Phase, RunStored
 from scripts.records import Failed, RunRecord, Skipped
 
 REFRESH_PER_S = 4
 OTHER_COLUMNS_WIDTH = 64
 # Phases that pass quickly and often: a log would drown in them.
-_QUIET = (Phase.PREPARING, Phase.INSTALLING, Phase.STAGING, Phase.STORING)
+_QUIET = (Phase.PREPARING, Phase.INSTALLING, Phase.PUSHING, Phase.STORING)
 
 
 class Display(Protocol):
@@ -35,21 +36,24 @@ class Display(Protocol):
 
 
 class Pacer:
-    """Guesses when a device will be done, from the runs it has finished."""
+    """Guesses when a device will be done, from the runs it has finished since the first one, the canary, was over."""
 
     def __init__(self) -> None:
-        self._began = time.monotonic()
+        self._began: dict[str, float] = {}
         self._finished: dict[str, int] = defaultdict(int)
 
     def count(self, event: RunStored) -> None:
-        """One more run is over."""
+        """One more run is over. The first one only starts the clock: it is shorter than the others and starts cold."""
+        if event.device_id not in self._began:
+            self._began[event.device_id] = time.monotonic()
+            return
         self._finished[event.device_id] += 1
 
     def eta(self, device_id: str, left: int) -> str:
-        """Minutes and seconds; a dash before the first run is over."""
+        """Minutes and seconds; a dash before the second run is over."""
         if not self._finished[device_id] or not left:
             return "-"
-        seconds = (time.monotonic() - self._began) / self._finished[device_id] * left
+        seconds = (time.monotonic() - self._began[device_id]) / self._finished[device_id] * left
         return f"{seconds // 60:.0f}:{seconds % 60:02.0f}"
 
 
@@ -125,8 +129,27 @@ class PlainDisplay:
         print(f"{clock} {event.device_id}: {line}", file=sys.stderr, flush=True)
 
 
+class NoDisplay:
+    """Shows runs that did not go well, and no progress."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        sys.stderr.flush()
+
+    def show(self, event: Event) -> None:
+        """Take the next event."""
+        if isinstance(event, RunStored) and not event.record.valid:
+            say(f"{event.device_id}: {describe(event.record)}")
+
+
 def make_display(tty: bool) -> Display:
-    """The live one on a terminal, unless it is not wanted."""
+    """The live one on a terminal, unless it or all progress is not wanted."""
+    if verbosity() is Verbosity.QUIET:
+        return NoDisplay()
     return LiveDisplay() if tty and sys.stderr.isatty() else PlainDisplay()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from export.console import say, say_progress
 from export.manifest import find_artifacts
 from export.quantization import Scheme
 from export.targets.base import TargetName
@@ -17,7 +18,7 @@ from models.shape import TransformerShape
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, DiscoveryOptions
 from scripts.farm.discovery import all_discoveries, find_devices
-from scripts.farm.display import say
+from scripts.farm.look import expected_seconds, look_at, told_duration
 from scripts.farm.plan import APPLE_PHONES, ONNX_ONLY
 from scripts.farm.progress import Display
 from scripts.farm.results import print_results
@@ -65,11 +66,19 @@ async def run_quick(asked: QuickOptions, options: DiscoveryOptions, display: Dis
     await _export_missing(asked, targets)
     campaign = _campaign(asked, device, targets)
     planned = await plan_campaign(campaign, discoveries)
-    say(f"records go to {asked.results / campaign.name}")
+    look = await look_at(device, campaign.start_limits)
+    for doubt in look.doubts:
+        say(doubt)
+    slots = [slot for each in planned for slot in each.slots]
+    duration = told_duration(expected_seconds(slots, device.identity.kind, look.slowdown))
+    say_progress(f"{len(slots)} runs, {duration}; records go to {asked.results / campaign.name}")
     summary = await run_planned(campaign, planned, asked.results, display)
     _answer(asked.results, campaign, summary)
     if device.identity.kind is not DeviceKind.PHONE:
         say(f"measured on a device of kind {device.identity.kind}: these are not phone numbers")
+    if summary.completed:
+        folder = asked.results / campaign.name
+        say(f"next, the page: python -m scripts.report {folder} --out {campaign.name}.html")
     return summary
 
 
@@ -116,7 +125,7 @@ async def _export_missing(asked: QuickOptions, wanted: Sequence[TargetName]) -> 
         return
     targets = ",".join(sorted(missing))
     command = ("export", "all", "--pair", asked.pair, "--scheme", SCHEME, "--target", targets, "--out")
-    say(f"exporting what is missing: python -m {' '.join(command)} {asked.artifacts}")
+    say_progress(f"exporting what is missing: python -m {' '.join(command)} {asked.artifacts}")
     exporter = await asyncio.create_subprocess_exec(sys.executable, "-m", *command, str(asked.artifacts))
     if code := await exporter.wait():
         raise UserError(f"the export ended with exit code {code}; its messages are above")

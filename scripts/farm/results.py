@@ -6,8 +6,10 @@ The index decides which runs may be compared (its view `comparable`), `scripts.a
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from export.console import print_json
+from export.installation import Extra, install_hint
 from models.errors import UserError
-from scripts.farm.display import print_json, print_table
+from scripts.console import print_table
 from scripts.farm.store.store import Store
 from scripts.records import RECORD_FILE, RunRecord, read_record
 
@@ -36,10 +38,11 @@ def print_results(store: Store, campaign: str, as_json: bool) -> None:
         UserError: nothing can be compared, or the statistics are not installed.
     """
     try:
+        from scripts.analysis.cells import group_cells
         from scripts.analysis.pairs import pair_verdicts
     except ModuleNotFoundError as error:
-        raise UserError(f"verdicts need {error.name}: pip install 'deepnarrow[report]'") from error
-    verdicts = pair_verdicts(comparable_records(store, campaign))
+        raise UserError(f"verdicts need {error.name}; {install_hint(Extra.REPORT)}") from error
+    verdicts = pair_verdicts(group_cells(comparable_records(store, campaign)))
     if not verdicts:
         raise UserError(f"campaign {campaign}: no pair has valid runs of both arms; see: python -m scripts.farm status")
     rows = list(_rows(verdicts))

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from export.console import say
 from models.errors import UserError
 from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, Discovery
 from scripts.farm.discovery import find_devices, select
-from scripts.farm.display import say
 from scripts.farm.plan import Slot, plan_device, planned_artifacts
 from scripts.farm.progress import Display
 from scripts.farm.scheduler import Summary, run_campaign

@@ -1,6 +1,7 @@
 """`status`: records of each cell, counted by outcome."""
 
-from scripts.farm.display import print_json, print_table, say
+from export.console import print_json, say
+from scripts.console import print_table
 from scripts.farm.store.store import Store
 
 _SQL = """

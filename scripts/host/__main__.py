@@ -1,14 +1,9 @@
-"""`python -m scripts.host`.
+"""`python -m scripts.host`."""
 
-Thread pools read their environment when they are loaded: ExecuTorch's attention would start as many OpenMP threads as
-there are cores, beside the runtime's own, and a BLAS would thread the bandwidth probe a second time.
-"""
+import sys
 
-import os
+# Numpy and the runtimes, which come with the next line, read what this sets.
+import scripts.host.one_thread  # noqa: F401 # pyright: ignore[reportUnusedImport]
+from scripts.host.cli import main
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
-    os.environ[_name] = "1"
-
-from scripts.host.cli import main  # noqa: E402 - numpy and the runtimes come with it
-
-main()
+sys.exit(main())

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scripts.bench.machine import this_machine
+from scripts.host.machine import this_machine
 from scripts.records import Core, DeviceFacts, DeviceKind, Environment, MemoryPoint, Stage
 
 _SUPPLIES = Path("/sys/class/power_supply")

@@ -56,7 +56,7 @@ class Journal:
         return StageGuard(self, stage, on_error)
 
     def progress(self, done: int, total: int) -> None:
-        """Tell whoever watches; never called inside a timed region."""
+        """Report progress; never called inside a timed region."""
         stage = self.record.outcome.stage if isinstance(self.record.outcome, Running) else Stage.FINISH
         self._show(stage, done, total)
 

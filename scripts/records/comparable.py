@@ -1,4 +1,4 @@
-"""Which runs repeat each other: the one definition of comparability. docs/method.md gives the reason of each field.
+"""Which runs repeat each other: the one definition of comparability, with reasons in docs/comparability.md.
 
 Two records repeat each other if their comparison keys are equal. Two networks may be compared if their keys differ in
 the network alone, which means that their setups are equal. `comparison_key` has a twin in Kotlin and one in Swift; all

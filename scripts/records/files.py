@@ -1,12 +1,12 @@
 """Requests and records as files. All errors are one line that names the file."""
 
-import os
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from export.manifest import Manifest, sha256, write_json
+from export.files import read_json, write_json
+from export.manifest import Manifest, sha256
 from models.errors import UserError
 from scripts.records.record import DONE_SCHEMA, ArtifactFacts, Done, RunRecord
 from scripts.records.request import RunRequest
@@ -46,7 +46,7 @@ def read_request(path: Path) -> RunRequest:
     Raises:
         UserError: there is none, it is too large, or it is not one that this version understands.
     """
-    return _read(TypeAdapter(RunRequest), path, MAX_REQUEST_BYTES)
+    return read_json(TypeAdapter(RunRequest), path, MAX_REQUEST_BYTES)
 
 
 def read_record(path: Path) -> RunRecord:
@@ -55,7 +55,7 @@ def read_record(path: Path) -> RunRecord:
     Raises:
         UserError: as for `read_request`.
     """
-    return _read(TypeAdapter(RunRecord), path, MAX_RECORD_BYTES)
+    return read_json(TypeAdapter(RunRecord), path, MAX_RECORD_BYTES)
 
 
 def read_finished_record(folder: Path) -> RunRecord:
@@ -64,7 +64,7 @@ def read_finished_record(folder: Path) -> RunRecord:
     Raises:
         UserError: the run has not finished, its record is damaged, or they are of different runs.
     """
-    done = _read(TypeAdapter(Done), folder / DONE_FILE, MAX_REQUEST_BYTES)
+    done = read_json(TypeAdapter(Done), folder / DONE_FILE, MAX_REQUEST_BYTES)
     path = folder / RECORD_FILE
     record = read_record(path)
     if sha256(path) != done.record_sha256:
@@ -77,31 +77,10 @@ def read_finished_record(folder: Path) -> RunRecord:
 def write_record(record: RunRecord, folder: Path) -> None:
     """Write or replace the record atomically; `folder` is the run's own and is made if missing."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write_atomically(record, folder / RECORD_FILE)
+    write_json(record, folder / RECORD_FILE, durable=True)
 
 
 def write_done(run_id: str, folder: Path) -> None:
     """Declare the record in `folder` complete."""
     digest = sha256(folder / RECORD_FILE)
-    _write_atomically(Done(schema=DONE_SCHEMA, run_id=run_id, record_sha256=digest), folder / DONE_FILE)
-
-
-def _write_atomically(model: BaseModel, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    write_json(model, temporary)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def _read(adapter: TypeAdapter[T], path: Path, max_bytes: int) -> T:
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
-    if (size := path.stat().st_size) > max_bytes:
-        raise UserError(f"{path}: {size} bytes; at most {max_bytes} are read")
-    try:
-        return adapter.validate_json(path.read_bytes())
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise UserError(f"{path}: {place + ': ' if place else ''}{first['msg']}") from error
+    write_json(Done(schema=DONE_SCHEMA, run_id=run_id, record_sha256=digest), folder / DONE_FILE, durable=True)

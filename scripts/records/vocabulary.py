@@ -113,6 +113,7 @@ class ConcernCode(StrEnum):
     NOT_CHECKED = "not-checked"  # reference.json had no decisive step
     BUSY_MACHINE = "busy-machine"
     FREQUENCY_DROP = "frequency-drop"
+    NOT_PREPARED = "not-prepared"  # the phone refused a setting that the farm makes before runs; added by the farm
 
 
 class ProbeMethod(StrEnum):

@@ -1,5 +1,7 @@
 """`python -m scripts.report`."""
 
+import sys
+
 from scripts.report.cli import main
 
-main()
+sys.exit(main())

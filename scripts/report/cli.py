@@ -7,17 +7,18 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from export.display import print_json, say
-from scripts.analysis.cells import load_records
+from export.console import print_json, run_app, say
+from export.files import write_text
+from models.errors import UserError
+from scripts.analysis.cells import Cell, group_cells, load_records
 from scripts.claims.answers import claims_table
 from scripts.claims.claim import ClaimRow
 from scripts.claims.display import print_claims
 from scripts.claims.inputs import read_seed_article, read_training
-from scripts.console import run_app
-from scripts.records import RunRecord
+from scripts.files import check_folder, check_target
+from scripts.records.shared import shared_element
 from scripts.report.html import render_page
 from scripts.report.kit.evidence import gather
-from scripts.report.output import check_folder, check_target, write_text
 from scripts.report.page import build_page
 from scripts.report.pictures import write_figures
 from scripts.report.summary import summarize
@@ -52,7 +53,7 @@ app = typer.Typer(
     help="From records to a decision. `python -m scripts.report RESULTS` is short for `... page RESULTS`.",
 )
 
-Results = Annotated[Path, typer.Argument(help="A folder of records, such as results/ or one campaign in it.")]
+Results = Annotated[Path, typer.Argument(help="A folder of records, such as results/, or a shared file.")]
 
 
 SeedArticle = Annotated[
@@ -92,7 +93,7 @@ def page(
     """
     _check_outputs(out, json_file, figures)
     evidence = gather(load_records(results))
-    built = build_page(evidence, title, _claims(evidence.records, seed_article, training))
+    built = build_page(evidence, title, _claims(evidence.cells, seed_article, training))
     write_text(out, render_page(built))
     for path in write_figures(built, figures) if figures else []:
         say(f"wrote {path}")
@@ -104,6 +105,32 @@ def page(
         write_text(Path(json_file), summary.model_dump_json(indent=1, by_alias=True) + "\n")
 
 
+@app.command("share")
+def share(
+    results: Results,
+    out: Annotated[Path, typer.Option("--out", help="The file to send: the page with its records inside.")] = Path(
+        "shared.html"
+    ),
+    title: Annotated[str, typer.Option("--title", help="Headline of the page.")] = "Deep or wide: measured",
+    seed_article: SeedArticle = None,
+    training: Training = None,
+) -> None:
+    r"""Write one file that carries a result to somebody else: the page, with every record inside.
+
+    \b
+    python -m scripts.report share results/nightly --out nightly.html
+    python -m scripts.report nightly.html --out again.html      # whoever gets it: the page again
+    python -m scripts.analysis compare nightly.html results     # or beside their own
+    """
+    check_target(out)
+    if not results.is_dir():
+        raise UserError(f"{results}: no such folder; give a folder of records, such as results/")
+    evidence = gather(load_records(results))
+    built = build_page(evidence, title, _claims(evidence.cells, seed_article, training))
+    write_text(out, render_page(built, shared_element(results)))
+    say(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB, {len(evidence.records)} runs; it names devices by their ids)")
+
+
 @app.command("claims")
 def claims(
     results: Annotated[Path | None, typer.Argument(help="A folder of records.", show_default=False)] = None,
@@ -112,8 +139,8 @@ def claims(
     training: Training = None,
 ) -> None:
     """What is said of deep-narrow networks, claim by claim, held against what was measured."""
-    records = load_records(results).records if results else ()
-    print_claims(_claims(records, seed_article, training), as_json)
+    cells = group_cells(load_records(results).records) if results else ()
+    print_claims(_claims(cells, seed_article, training), as_json)
 
 
 def _check_outputs(out: Path, json_file: str | None, figures: Path | None) -> None:
@@ -124,14 +151,14 @@ def _check_outputs(out: Path, json_file: str | None, figures: Path | None) -> No
         check_folder(figures)
 
 
-def _claims(records: Sequence[RunRecord], seed_article: Path | None, training: Path | None) -> Sequence[ClaimRow]:
+def _claims(cells: Sequence[Cell], seed_article: Path | None, training: Path | None) -> Sequence[ClaimRow]:
     return claims_table(
-        records,
+        cells,
         read_seed_article(seed_article) if seed_article else None,
         read_training(training) if training else None,
     )
 
 
-def main() -> None:
-    """Run; what a person can act on ends as one line and an exit code."""
-    run_app(app, "python -m scripts.report")
+def main() -> int:
+    """Run; the exit code."""
+    return run_app(app, "python -m scripts.report")

@@ -18,8 +18,8 @@ from scripts.report.page import Page
 _ASSETS = Path(__file__).parent / "assets"
 
 
-def render_page(page: Page) -> str:
-    """The page as HTML.
+def render_page(page: Page, records: str = "") -> str:
+    """The page as HTML; `records` is the element that carries them, or empty.
 
     Everything that comes out of records goes through Jinja2's escaping, or into a JSON block in which `<` is escaped.
     """
@@ -33,10 +33,17 @@ def render_page(page: Page) -> str:
     script = (_ASSETS / "page.js").read_text(encoding="utf-8")
     details = [{"setup": each.setup, "pair": each.pair} for each in page.details]
     charts = {
-        figure.name: {"spec": figure.spec, "one": figure.one_setup, "pair": figure.one_pair} for figure in page.figures
+        figure.name: {
+            "spec": figure.spec,
+            "one": figure.one_setup,
+            "pair": figure.one_pair,
+            "all": figure.all_contexts,
+        }
+        for figure in page.figures
     }
     return environment.get_template("page.html.j2").render(
         page=page,
+        records=Markup(records),
         kind_of=kind_of,
         policy=_policy(vega_bundle(), script),
         style=Markup(_style()),

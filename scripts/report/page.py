@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from scripts.analysis.cells import RunState
 from scripts.analysis.price.sweep import setup_prices
 from scripts.claims.claim import ClaimRow
-from scripts.records import DeviceKind
-from scripts.report.kit.blocks import DataRow, Figure, Section
+from scripts.report.kit.blocks import DataRow, Figure, Section, figures_in
 from scripts.report.kit.evidence import Evidence
-from scripts.report.kit.numbers import cell_numbers, chart_row
+from scripts.report.kit.numbers import arms_of, cell_numbers, chart_row, shapes_of
 from scripts.report.sections.bandwidth import bandwidth_section
 from scripts.report.sections.claims import claims_section
 from scripts.report.sections.decision import decision_section
@@ -37,7 +36,7 @@ class Page:
     """What is rendered.
 
     Attributes:
-        banner: said above everything where no phone was measured; empty otherwise.
+        banner: said above everything where there is no number; empty otherwise.
         data: every data set, once for all charts.
         contexts: contexts of the context filter, ascending.
         details: what can be looked at alone: pairs before sweeps, then the one with the most runs first.
@@ -56,14 +55,14 @@ class Page:
     @property
     def figures(self) -> list[Figure]:
         """All charts."""
-        return [block for section in self.sections for block in section.blocks if isinstance(block, Figure)]
+        return [figure for section in self.sections for figure in figures_in(section.blocks)]
 
 
 def build_page(evidence: Evidence, title: str, claims: Sequence[ClaimRow]) -> Page:
     """All sections, also where there is little or nothing to show."""
     cells = cell_numbers(evidence)
-    prices = setup_prices(evidence.records)
-    history = history_section(evidence.records)
+    prices = setup_prices(evidence.cells)
+    history = history_section(evidence.cells)
     sections = [
         decision_section(evidence),
         latency_section(evidence, cells),
@@ -75,7 +74,11 @@ def build_page(evidence: Evidence, title: str, claims: Sequence[ClaimRow]) -> Pa
         *([history] if history else []),
         provenance_section(evidence),
     ]
-    data: dict[str, Sequence[DataRow]] = {"cells": [chart_row(cell) for cell in cells]}
+    data: dict[str, Sequence[DataRow]] = {
+        "cells": [chart_row(cell) for cell in cells],
+        "arms": [chart_row(cell) for cell in arms_of(cells)],
+        "shapes": [chart_row(cell) for cell in shapes_of(cells)],
+    }
     for section in sections:
         data.update(section.data)
     views = evidence.views.values()
@@ -102,6 +105,4 @@ def _banner(evidence: Evidence) -> str:
     usable = evidence.count(RunState.USABLE)
     if not usable:
         return "No usable run: this page shows what went wrong, and no number."
-    if DeviceKind.PHONE in evidence.kinds:
-        return ""
-    return f"Not a phone: everything below was measured on {', '.join(sorted(map(str, evidence.kinds)))}."
+    return ""

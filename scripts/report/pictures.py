@@ -9,9 +9,9 @@ from typing import Any
 import altair as alt
 import vl_convert as vlc
 
+from export.files import write_bytes
 from scripts.report.kit.blocks import DataRow, Figure
 from scripts.report.kit.palette import LIGHT, resolved
-from scripts.report.output import write_bytes
 from scripts.report.page import Detail, Page
 
 WIDTH, SCALE = 760, 2.0
@@ -78,7 +78,7 @@ def _subtitle(page: Page, figure: Figure, detail: Detail | None, rows: Sequence[
     shown: list[str] = []
     if detail:
         shown.append(detail.label if figure.one_pair else detail.label.partition(" · ")[2])
-    if any("context" in row for row in rows) and figure.name != "context":
+    if any("context" in row for row in rows) and not figure.all_contexts:
         shown.append(f"context {page.contexts[-1]}")
     first = [", ".join(shown)] if shown else []
     return [*first, *textwrap.wrap(figure.note, _NOTE_COLUMNS)]
@@ -89,7 +89,7 @@ def _shown(page: Page, figure: Figure, rows: Sequence[DataRow], detail: Detail |
         return []
     setup = detail.setup if detail else None
     pair = detail.pair if detail and figure.one_pair else None
-    context = page.contexts[-1] if page.contexts and figure.name != "context" else None
+    context = page.contexts[-1] if page.contexts and not figure.all_contexts else None
     return [
         row
         for row in rows

@@ -14,7 +14,14 @@ SUMMARY_SCHEMA = "deepnarrow/report-summary/1"
 
 
 class VerdictSummary(BaseModel):
-    """A verdict at one context; ratio is deep / wide."""
+    """A verdict at one context; ratio is deep / wide.
+
+    Attributes:
+        judged: which runs it is about, and so which `runs_deep` and `runs_wide` count.
+        minimum_effect: smallest relative slowdown that such runs would show in 80 % of repetitions.
+        slow_deep: runs of the deep arm in the slow mode; null where there is one mode.
+        slow_wide: the same of the wide arm.
+    """
 
     model_config = ConfigDict(frozen=True)
     context: int | None
@@ -26,6 +33,10 @@ class VerdictSummary(BaseModel):
     p_all: float
     runs_deep: int
     runs_wide: int
+    judged: str
+    minimum_effect: float | None
+    slow_deep: int | None
+    slow_wide: int | None
     deep_ms: float | None
     wide_ms: float | None
     reason: str
@@ -92,6 +103,10 @@ def _decision(decision: Decision) -> DecisionSummary:
                 p_all=row.p_all,
                 runs_deep=row.verdict.n_a,
                 runs_wide=row.verdict.n_b,
+                judged=str(row.verdict.judged),
+                minimum_effect=_finite(row.verdict.minimum_effect),
+                slow_deep=sum(row.verdict.modes.slow_a) if row.verdict.modes else None,
+                slow_wide=sum(row.verdict.modes.slow_b) if row.verdict.modes else None,
                 deep_ms=row.deep.median(row.metric, row.at),
                 wide_ms=row.wide.median(row.metric, row.at),
                 reason=row.verdict.reason,

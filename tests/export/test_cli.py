@@ -13,6 +13,7 @@ import pytest
 
 from export.manifest import MANIFEST_FILE, read_manifest
 from export.targets.base import TargetName
+from tests.limits import HUNG_S
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -20,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "export", *map(str, arguments)], cwd=REPOSITORY, text=True, capture_output=True,
-        env={**os.environ, **environment}, timeout=600, check=False,
+        env={**os.environ, **environment}, timeout=HUNG_S, check=False,
     )  # fmt: skip
 
 
@@ -40,7 +41,7 @@ def one_error_line(result: subprocess.CompletedProcess[str]) -> str:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All artifacts of the tiny pair."""
     out = tmp_path_factory.mktemp("made")
-    result = run("all", "--pair", "tiny", "--out", out, "--json")
+    result = run("all", "--pair", "tiny", "--out", out, "--json", PYTHONHASHSEED="1")
     assert result.returncode == 0, result.stderr
     summary = json.loads(result.stdout.splitlines()[-1])
     assert [job["verified"] for job in summary["jobs"]] == [True] * 6
@@ -60,8 +61,11 @@ def test_all_makes_an_indexed_artifact_of_each_arm_for_each_target(made: Path) -
 
 
 def test_nothing_but_finished_artifacts_is_left(made: Path) -> None:
-    for folder in made.glob("*/*/*"):
+    folders = list(made.glob("*/*/*"))
+    assert len(folders) == 6
+    for folder in folders:
         assert (folder / MANIFEST_FILE).is_file()
+    assert {each.name for each in made.iterdir()} == {"tiny", "index.json"}
 
 
 def test_up_to_date_artifacts_are_skipped_and_say_so(made: Path) -> None:
@@ -195,7 +199,7 @@ def test_a_missing_sdk_is_one_line_before_any_work(tmp_path: Path) -> None:
     )
     assert result.returncode == 2
     assert "coremltools" in one_line(result)
-    assert "deepnarrow[export]" in result.stderr
+    assert f"{sys.executable} -m pip install -e '.[export]'" in result.stderr
     assert not (tmp_path / "out").exists()
 
 
@@ -235,7 +239,7 @@ def start(out: Path, *arguments: str) -> subprocess.Popen[str]:
 
 def wait_for(condition: str, out: Path, process: "subprocess.Popen[str]") -> list[Path]:
     """Folders under construction, once there are any."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + HUNG_S
     while time.monotonic() < deadline and process.poll() is None:
         if found := list(out.glob(condition)):
             return found
@@ -247,7 +251,7 @@ def test_an_interrupted_run_leaves_nothing_half_and_resumes(tmp_path: Path) -> N
     process = start(tmp_path, "--target", "onnx", "--jobs", "1")
     wait_for("tiny/*/.onnx-int4.*", tmp_path, process)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=HUNG_S)
     assert process.returncode == 130
     assert "run the same command again" in errors
     assert "Traceback" not in errors
@@ -260,7 +264,7 @@ def test_a_killed_job_is_one_line_and_the_others_go_on(tmp_path: Path) -> None:
     process = start(tmp_path, "--target", "onnx", "--jobs", "1")
     building = wait_for("tiny/deep*/.onnx-int4.*", tmp_path, process)[0]
     os.kill(int(building.name.rpartition(".")[2]), signal.SIGKILL)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=HUNG_S)
     assert process.returncode == 1
     assert "deep-8x64 onnx-int4: failed: the export process ended with signal 9" in errors
     assert [path.parent.parent.name for path in tmp_path.rglob(MANIFEST_FILE)] == ["wide-2x128"]
@@ -281,3 +285,89 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
         assert not list(tmp_path.glob("out/*/*/.*"))
     finally:
         subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+EDITED = """# A comment that changes nothing.
+"""
+
+
+@pytest.fixture
+def copied_sources(tmp_path: Path) -> Path:
+    """A copy of the packages, to be edited."""
+    sources = tmp_path / "sources"
+    for package in ("models", "export", "scripts"):
+        shutil.copytree(REPOSITORY / package, sources / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return sources
+
+
+def run_copy(sources: Path, module: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """A command of the copy, which wins over the installed package."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)], cwd=sources, text=True, capture_output=True,
+        env={**os.environ, "PYTHONPATH": str(sources), "DEEPNARROW_HOST_NAME": "copy"}, timeout=HUNG_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+PLAN_OF_ONE_PAIR = """\
+name = "same"
+artifacts_folder = "artifacts"
+pairs = ["tiny"]
+targets = ["onnx"]
+devices = [["kind:host"]]
+repetitions = 1
+
+[protocol]
+num_threads = 1
+prompt_lengths = [8]
+prefill_repetitions = 1
+contexts = [0]
+decode_steps = 4
+warm_up_steps = 1
+
+[protocol.probe]
+buffer_bytes = 1048576
+passes = 3
+"""
+
+
+@pytest.mark.slow
+def test_a_comment_in_an_exporter_costs_no_measured_run(copied_sources: Path, tmp_path: Path) -> None:
+    """The artifact is written again by itself, says why, is the same network, and its runs still count."""
+    artifacts, campaign, results = tmp_path / "artifacts", tmp_path / "same.toml", tmp_path / "results"
+    campaign.write_text(PLAN_OF_ONE_PAIR)
+    export = ("all", "--pair", "tiny", "--target", "onnx", "--out", artifacts, "--json")
+    farm = (campaign, "--results", results, "--json")
+    run_copy(copied_sources, "export", *export)
+    before = {path.parent: read_manifest(path.parent) for path in artifacts.rglob(MANIFEST_FILE)}
+    assert json.loads(run_copy(copied_sources, "scripts.farm", "run", *farm).stdout)["completed"] == 3
+
+    source = copied_sources / "export" / "targets" / "onnx" / "graph.py"
+    source.write_text(source.read_text() + EDITED)
+    again = run_copy(copied_sources, "export", *export[:-1]).stderr
+    assert again.count(" onnx-int4: written again, only the exporter's code changed\n") == 2
+    after = {path.parent: read_manifest(path.parent) for path in artifacts.rglob(MANIFEST_FILE)}
+    assert before.keys() == after.keys()
+    for folder, manifest in after.items():
+        assert manifest.exporter != before[folder].exporter
+        assert (manifest.job_id, manifest.content_id) == (before[folder].job_id, before[folder].content_id)
+    planned = json.loads(run_copy(copied_sources, "scripts.farm", "plan", *farm).stdout)["runs"]
+    assert [row["state"] for row in planned] == ["done"] * 3
+
+
+def hashes(out: Path) -> dict[str, str]:
+    """Of every file of every artifact but the manifests, which tell times."""
+    folders = [path.parent for path in out.rglob(MANIFEST_FILE)]
+    return {
+        f"{folder.relative_to(out).as_posix()}/{entry.path}": entry.sha256
+        for folder in folders for entry in read_manifest(folder).files
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_writers_are_deterministic(made: Path, tmp_path: Path) -> None:
+    """Another process, whose sets of texts are ordered by other hashes, writes the same bytes for all targets."""
+    assert run("all", "--pair", "tiny", "--out", tmp_path, PYTHONHASHSEED="4242").returncode == 0
+    assert {name.split("/")[2] for name in hashes(made)} == {f"{target}-int4" for target in TargetName}
+    assert hashes(made) == hashes(tmp_path)

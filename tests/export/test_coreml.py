@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from export.quantization import Scheme
-from export.quantizers import QuantizedTensor, quantize
+from export.quantized import QuantizedTensor
+from export.quantizers import quantize
 from export.targets.base import AttentionForm, ExportOptions, ExportSpec
 from export.targets.coreml.runtime import open_predictor
 from export.targets.coreml.storage import CAUSAL_MASK, INPUT_IDS, LOGITS, PACKAGE, tensor_formats

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from export.quantization import Scheme
-from export.quantizers import QuantizedTensor
+from export.quantized import QuantizedTensor
 from export.targets.base import AttentionForm, ExportOptions, ExportSpec, TokenIds
 from export.targets.coreml.reader import Reference, read_package
 from export.targets.coreml.sdk import load_sdk

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from export.quantization import Scheme
-from export.quantizers import QuantizedTensor, quantize
+from export.quantized import QuantizedTensor
+from export.quantizers import quantize
 from export.targets.base import ExportOptions, ExportSpec, StoredTensor, TokenIds
 from export.targets.executorch.schema_pin import SCHEMA_SHA256, check_schema, executorch_root
 from export.targets.executorch.target import MODEL_FILE, ExecuTorchTarget

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from export.arguments import plan_pair
+from export.files import write_json
 from export.jobs.job import make_artifact
 from export.jobs.plan import ExportJob
 from export.manifest import (
@@ -20,7 +21,6 @@ from export.manifest import (
     list_files,
     read_manifest,
     read_reference,
-    write_json,
 )
 from export.proof.gates import Gate, GateError, check_greedy, check_tensor
 from export.proof.parity import Prover
@@ -273,3 +273,27 @@ def test_manifests_and_references_round_trip(artifact: Path) -> None:
         text = (artifact / name).read_text()
         model = read_manifest(artifact) if name == MANIFEST_FILE else read_reference(artifact)
         assert json.loads(model.model_dump_json(by_alias=True)) == json.loads(text)
+
+
+@pytest.mark.parametrize("name", ["reference.json", MANIFEST_FILE, "extra/model"])
+def test_a_link_out_of_the_folder_is_no_file_of_the_artifact(copy: Path, tmp_path: Path, name: str) -> None:
+    """The same bytes elsewhere: whoever runs the artifact later need not find them there, and must not read there."""
+    elsewhere, link = tmp_path / "elsewhere", copy / name
+    if link.exists():
+        link.rename(elsewhere)
+    else:
+        elsewhere.mkdir()
+        link.parent.mkdir()
+    link.symlink_to(elsewhere)
+    with pytest.raises(GateError, match="leads out of the folder") as told:
+        verify(copy)
+    assert name in str(told.value)
+    with pytest.raises(UserError, match="leads out of the folder"):
+        list_files(copy, FileKind.MODEL)
+
+
+def test_a_link_inside_the_folder_is_followed(copy: Path) -> None:
+    (copy / "reference.json").rename(copy / "kept.json")
+    (copy / "reference.json").symlink_to("kept.json")
+    with pytest.raises(GateError, match=r"kept\.json is in the folder but not in the manifest"):
+        verify(copy)

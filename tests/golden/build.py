@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from export.manifest import read_manifest, sha256, write_json
+from export.files import write_json
+from export.manifest import read_manifest, sha256
 from scripts.records import (
     DONE_SCHEMA,
     RECORD_SCHEMA,

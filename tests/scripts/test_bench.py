@@ -21,6 +21,7 @@ from models.errors import UserError
 from models.shape import TransformerShape
 from models.tensors import tensors
 from models.weights import RandomWeights
+from scripts.analysis.spread import Spread, paired_speed, spread
 from scripts.bench.checkpoints import meta_name, write_huggingface, write_meta
 from scripts.bench.cli import app
 from scripts.bench.contenders import PEER_FILE, Contender, PeerRecord, open_artifact, open_peer
@@ -28,10 +29,9 @@ from scripts.bench.decode import Probe, Record, Session, measure, rotated, summa
 from scripts.bench.decode_run import DecodeRun, Protocol, Window
 from scripts.bench.display import DecodeReport, print_decode, write_report
 from scripts.bench.layout import META_PARAMS, META_WEIGHTS
-from scripts.bench.machine import this_machine
-from scripts.bench.paths import check_writable
 from scripts.bench.processes import ROOT, Effort, run_measured
-from scripts.bench.spread import Spread, paired_speed, spread
+from scripts.files import check_writable
+from scripts.host.machine import this_machine
 
 SHORT = Protocol(chunk=8, prompt=16, windows=(Window(8, 4), Window(24, 2)), warm_up=2)
 

@@ -1,7 +1,7 @@
 """The JVM harness beside Python's ONNX Runtime on the same artifacts, and its bandwidth probe beside a loop in C.
 
 Every round starts a fresh process of each, in an order that is turned round from one round to the next, with the same
-request: 64-token prompt, 128 decode steps at depths 0 and 512. Prints tables and, as the very last line, one JSON
+request: 64-token prompt, 128 decode steps at contexts 0 and 512. Prints tables and, as the very last line, one JSON
 document. From the root of the repository, after `mvn -B -q -f android_app/pom.xml -pl core -am package -DskipTests`:
 
     .venv/bin/python android_app/core/bench/compare.py --rounds 10
@@ -130,7 +130,7 @@ def over_rounds(values: list[float]) -> Spread:
 
 
 def step_p50_ns(record: RunRecord, index: int) -> float:
-    """Median whole step (inputs, call, argmax) at a depth."""
+    """Median whole step (inputs, call, argmax) at a context."""
     return median(record.decode[index].step_ns)
 
 
@@ -147,11 +147,11 @@ def array_sum_bytes_per_s(record: RunRecord) -> float:
 
 
 def decode_figures(rounds: list[Round]) -> dict[str, dict[str, Spread]]:
-    """For each depth: p50 of both in ms, their ratio, and the overhead of both in microseconds."""
+    """For each context: p50 of both in ms, their ratio, and the overhead of both in microseconds."""
     figures: dict[str, dict[str, Spread]] = {}
-    for index, depth in enumerate(rounds[0].records[JVM].request.protocol.depths):
+    for index, context in enumerate(rounds[0].records[JVM].request.protocol.contexts):
         pairs = [(r.records[JVM], r.records[PYTHON]) for r in rounds]
-        figures[str(depth)] = {
+        figures[str(context)] = {
             "jvm_step_ms": over_rounds([step_p50_ns(jvm, index) / 1e6 for jvm, _ in pairs]),
             "python_step_ms": over_rounds([step_p50_ns(python, index) / 1e6 for _, python in pairs]),
             "jvm_over_python": over_rounds([step_p50_ns(j, index) / step_p50_ns(p, index) for j, p in pairs]),
@@ -177,11 +177,11 @@ def process_figures(rounds: list[Round]) -> dict[str, Spread]:
 
 
 def print_tables(title: str, decode: dict[str, dict[str, Spread]], whole: dict[str, Spread]) -> None:
-    """One table of depths and one of the rest, in Markdown."""
+    """One table of contexts and one of the rest, in Markdown."""
     console = Console(width=200)
-    table = Table("p50 per token, depth", *next(iter(decode.values())), box=box.MARKDOWN, title=title)
-    for depth, figures in decode.items():
-        table.add_row(depth, *(str(figure) for figure in figures.values()))
+    table = Table("p50 per token, context", *next(iter(decode.values())), box=box.MARKDOWN, title=title)
+    for context, figures in decode.items():
+        table.add_row(context, *(str(figure) for figure in figures.values()))
     console.print(table)
     rest = Table("whole run", "median (least to most)", box=box.MARKDOWN)
     for name, figure in whole.items():
@@ -202,7 +202,7 @@ def compare(artifact: Path, protocol: Protocol, reader: Path, rounds: int) -> di
     )
     return {
         "artifact": str(artifact),
-        "decode": {depth: {name: asdict(figure) for name, figure in row.items()} for depth, row in decode.items()},
+        "decode": {context: {name: asdict(figure) for name, figure in row.items()} for context, row in decode.items()},
         "whole": {name: asdict(figure) for name, figure in whole.items()},
     }
 
@@ -217,7 +217,7 @@ def run(
     """Compare; needs the packaged harness, Java and a C compiler."""
     if not JAR.is_file():
         raise UserError(f"{JAR}: no such file; build it with mvn -B -q -f android_app/pom.xml -pl core -am package")
-    protocol = Protocol(num_threads=threads, prompt_lengths=(64,), depths=(0, 512), decode_steps=128)
+    protocol = Protocol(num_threads=threads, prompt_lengths=(64,), contexts=(0, 512), decode_steps=128)
     with tempfile.TemporaryDirectory() as name:
         reader = build_reader(Path(name))
         results = [compare(folder, protocol, reader, rounds) for folder in artifact or DEFAULT_ARTIFACTS]

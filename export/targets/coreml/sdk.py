@@ -9,6 +9,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, TypeAlias
 
+from export.installation import Extra, install_hint
 from models.errors import UserError
 
 COREMLTOOLS_VERSION = "9.0"
@@ -52,7 +53,7 @@ def coremltools_version() -> str:
     try:
         found = version("coremltools")
     except PackageNotFoundError:
-        raise UserError("target coreml: coremltools is not installed; run: pip install 'deepnarrow[export]'") from None
+        raise UserError(f"target coreml: coremltools is not installed; {install_hint(Extra.EXPORT)}") from None
     if found != COREMLTOOLS_VERSION:
         raise UserError(f"target coreml: coremltools {found} is installed, but this target needs {COREMLTOOLS_VERSION}")
     return found

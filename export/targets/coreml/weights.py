@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from export.quantizers import QuantizedTensor
+from export.quantized import QuantizedTensor
 from export.targets.base import ExportSpec, StoredTensor
 from export.targets.coreml.placement import Consumer, Use, weight_uses
 from export.targets.coreml.reader import Argument, Operator, Package, Reference

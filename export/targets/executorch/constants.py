@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from executorch.exir._serialize._named_data_store import NamedDataStore, NamedDataStoreOutput
 
-from export.quantizers import QuantizedTensor
+from export.quantized import QuantizedTensor
 from export.targets.base import StoredTensor
 
 # XNNPACK reads packed weights with 16-byte loads.

@@ -10,7 +10,7 @@ import numpy as np
 from executorch.backends.xnnpack.serialization import xnnpack_graph_schema as xnn
 from executorch.exir import schema
 
-from export.quantizers import QuantizedTensor
+from export.quantized import QuantizedTensor
 from export.targets.base import ExportSpec
 from export.targets.executorch.attention import single_token_attention
 from export.targets.executorch.program import TO_THE_END, Metadata

@@ -18,7 +18,7 @@ from executorch.exir._serialize._flatbuffer_program import (
     _flatbuffer_to_program,  # pyright: ignore[reportPrivateUsage]
 )
 
-from export.quantizers import QuantizedTensor
+from export.quantized import QuantizedTensor
 from export.targets.base import StoredTensor
 from export.targets.executorch.constants import unpack_scales, unpack_values
 from export.targets.executorch.header import Header, read_header

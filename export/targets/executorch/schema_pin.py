@@ -8,10 +8,11 @@ import hashlib
 from importlib import metadata
 from pathlib import Path
 
+from export.installation import Extra, install_hint
 from models.errors import UserError
 
 EXECUTORCH_VERSION = "1.5.1"
-INSTALL_HINT = f"install executorch=={EXECUTORCH_VERSION} (pip install 'deepnarrow[export]')"
+INSTALL_HINT = f"install executorch=={EXECUTORCH_VERSION}, {install_hint(Extra.EXPORT)}"
 
 SCHEMA_SHA256 = {
     "exir/_serialize/program.fbs": "da7b809b497abea70e813cb23f39e46b6c76e2501d66ef3e91d4f9e1c9cfd62f",

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from executorch.exir import schema
 
-from export.quantizers import QuantizedTensor
+from export.quantized import QuantizedTensor
 from export.targets.base import StoredTensor
 from export.targets.executorch.reader import Graph, Node, PteFile, StoredMatrix
 from export.targets.executorch.stored_rope import stored_rope

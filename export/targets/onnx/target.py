@@ -6,6 +6,7 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from export.installation import Extra, install_hint
 from export.quantization import Scheme
 from export.targets.base import ExportSpec, LanguageModel, Network, Observed, StoredTensor, TargetName
 from export.targets.onnx.storage import expected_file_bytes, storage
@@ -121,4 +122,4 @@ def _installed(package: str) -> str:
     try:
         return version(package)
     except PackageNotFoundError as error:
-        raise UserError(f"{package} is not installed; pip install 'deepnarrow[export]'") from error
+        raise UserError(f"{package} is not installed; {install_hint(Extra.EXPORT)}") from error

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from scripts.analysis.console import kind_note, new_table, show, shown
 from scripts.analysis.price.card import PriceCard
 from scripts.analysis.price.fit import NO_INTERVAL
 from scripts.analysis.price.model import Term
 from scripts.analysis.price.price import Interval, PriceFit, Unidentified
 from scripts.analysis.price.sweep import Checked, SetupPrice
+from scripts.console import kind_note, new_table, show, shown
 
 _NS_PER_MS, _NS_PER_US, _GB = 1e6, 1e3, 1e9
 

@@ -12,12 +12,11 @@ from export.targets.registry import get_target
 from models.shape import TransformerShape
 from models.storage import Storage
 from models.sweep import SWEEP
-from scripts.analysis.cells import Cell, group_cells
-from scripts.analysis.metrics import MetricName, mean_context, run_metrics
+from scripts.analysis.cells import Cell
+from scripts.analysis.metrics import MetricName, mean_context
 from scripts.analysis.price.knee import leave_out_cached, leave_out_small
 from scripts.analysis.price.model import WITH_ATTENTION, Workload, workload
 from scripts.analysis.price.price import Interval, LeftOut, Observation, PriceFit, Unidentified, fit_price
-from scripts.records import RunRecord
 from scripts.records.comparable import Setup
 
 # A round's common factor is only as good as the number of shapes that share it.
@@ -75,32 +74,32 @@ class Checked:
 
 
 def setup_prices(
-    records: Iterable[RunRecord], held_out: Collection[str] = (), cache_bytes: float | None = None
+    cells: Iterable[Cell], held_out: Collection[str] = (), cache_bytes: float | None = None
 ) -> list[SetupPrice]:
     """Fit each setup that measured at least two decoders.
 
     Args:
-        records: of any number of devices.
+        cells: of any number of devices.
         held_out: pairs that take no part in the fits.
         cache_bytes: size of the last-level cache, where known; otherwise its knee is looked for in the times.
     """
     setups: dict[Setup, list[Cell]] = {}
-    for cell in group_cells(records):
+    for cell in cells:
         if isinstance(cell.shape, TransformerShape) and cell.runs and cell.key.network.pair not in held_out:
             setups.setdefault(cell.key.setup, []).append(cell)
     return [
-        _setup_price(setup, cells, cache_bytes)
-        for setup, cells in setups.items()
-        if len({cell.shape for cell in cells}) > 1
+        _setup_price(setup, mine, cache_bytes)
+        for setup, mine in setups.items()
+        if len({cell.shape for cell in mine}) > 1
     ]
 
 
-def check_predictions(price: SetupPrice, records: Iterable[RunRecord], pairs: Collection[str]) -> list[Checked]:
+def check_predictions(price: SetupPrice, cells: Iterable[Cell], pairs: Collection[str]) -> list[Checked]:
     """Predict every measured cell of `pairs` under the price's conditions and hold it against the measurement."""
     if isinstance(price.outcome, Unidentified):
         return []
     found: list[Checked] = []
-    for cell in group_cells(records):
+    for cell in cells:
         if cell.key.setup.conditions == price.setup.conditions and cell.key.network.pair in pairs and cell.runs:
             for each in observations([cell], correct_rounds=False):
                 predicted = price.outcome.predict(each.workload)
@@ -187,8 +186,8 @@ def _workload(cell: Cell, context: int) -> Workload:
 
 def _by_round(cell: Cell, context: int) -> list[tuple[Round, float]]:
     found: list[tuple[Round, float]] = []
-    for number, run in enumerate(cell.runs):
-        value, plan = run_metrics(run).get(MetricName.DECODE_P50_MS, context), run.request.plan
+    for number, (run, metrics) in enumerate(zip(cell.runs, cell.metrics, strict=True)):
+        value, plan = metrics.get(MetricName.DECODE_P50_MS, context), run.request.plan
         place = (plan.campaign, plan.repetition) if plan else ("", number)
         found.append((place, float("nan") if value is None else value * _NS_PER_MS))
     return found

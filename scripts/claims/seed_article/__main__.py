@@ -1,5 +1,7 @@
 """`python -m scripts.claims.seed_article`."""
 
+import sys
+
 from scripts.claims.seed_article.cli import main
 
-main()
+sys.exit(main())

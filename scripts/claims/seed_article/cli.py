@@ -6,17 +6,16 @@ from typing import Annotated
 
 import typer
 
-from export.display import say
-from export.manifest import write_json
+from export.console import run_app, say_progress
+from export.files import write_json
 from models.errors import UserError
-from scripts.bench.machine import this_machine
-from scripts.bench.paths import check_writable
 from scripts.claims.seed_article.display import print_article
 from scripts.claims.seed_article.measure import Plan, available_computes, measure
 from scripts.claims.seed_article.pairs import SEED_PAIRS, pair_facts
 from scripts.claims.seed_article.record import Compute, Measurement, SeedArticle
-from scripts.console import run_app
+from scripts.files import check_writable
 from scripts.host.environment import usable_cores
+from scripts.host.machine import this_machine
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -56,7 +55,7 @@ def seed_article(
     plan = Plan(
         computes=computes, threads=settings, batches=_numbers(batch, "batch"), runs=runs, artifacts=artifacts
     )  # fmt: skip
-    comparisons = measure(plan, lambda line, done, total: say(f"[{done + 1}/{total}] {line}"))
+    comparisons = measure(plan, lambda line, done, total: say_progress(f"[{done + 1}/{total}] {line}"))
     article = SeedArticle(
         schema="deepnarrow/seed-article/1",
         measurement=Measurement(
@@ -84,6 +83,6 @@ def _numbers(text: str, option: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in parts}))
 
 
-def main() -> None:
-    """Run; what a person can act on ends as one line and an exit code."""
-    run_app(app, "python -m scripts.claims.seed_article")
+def main() -> int:
+    """Run; the exit code."""
+    return run_app(app, "python -m scripts.claims.seed_article")

@@ -5,8 +5,8 @@ from rich.table import Table
 
 from models.pair import Arm
 from models.shape import describe
+from scripts.analysis.spread import spread
 from scripts.analysis.verdict import Verdict
-from scripts.bench.spread import spread
 from scripts.claims.seed_article.record import Comparison, PairFacts, SeedArticle
 from scripts.claims.seed_article.verdicts import article_verdicts
 

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from export.console import sdk_output_hidden
 from export.manifest import Manifest, find_artifacts
 from export.quantization import Scheme
+from export.sdk_output import sdk_output_hidden
 from export.targets.base import TargetName
 from export.targets.registry import get_target
 from models.errors import UserError

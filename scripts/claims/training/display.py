@@ -8,7 +8,7 @@ from rich.table import Table
 
 from models.pair import Arm
 from models.shape import describe
-from scripts.bench.spread import spread
+from scripts.analysis.spread import spread
 from scripts.claims.training.record import TaskFacts, Training, TrainingRun, Variant
 
 _WIDTH = 160

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,15 +11,14 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from export.display import print_json, say
-from export.manifest import write_json
-from scripts.bench.machine import Machine, this_machine
-from scripts.bench.paths import check_writable
+from export.console import ExitCode, Verbosity, print_json, run_app, say, say_progress, verbosity
+from export.files import write_json
 from scripts.claims.training.display import print_training
 from scripts.claims.training.record import Training, TrainingRun
 from scripts.claims.training.tasks import FULL, QUICK, Problem, longer, problems
 from scripts.claims.training.train import contenders, num_trainings, train_contender
-from scripts.console import EXIT_INTERRUPTED, run_app
+from scripts.files import check_writable
+from scripts.host.machine import Machine, this_machine
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -55,7 +55,7 @@ def probe(
     print_json(result) if as_json else print_training(result)
     say(f"{len(runs)} trainings in {out}{'' if complete else ', interrupted before the last'}")
     if not complete:
-        raise typer.Exit(EXIT_INTERRUPTED)
+        raise typer.Exit(ExitCode.INTERRUPTED)
 
 
 def _train_all(tasks: list[Problem], seeds: tuple[int, ...], runs: list[TrainingRun]) -> bool:
@@ -63,7 +63,9 @@ def _train_all(tasks: list[Problem], seeds: tuple[int, ...], runs: list[Training
     todo = contenders(tasks)
     columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(
+        *columns, console=console, disable=not console.is_terminal or verbosity() is Verbosity.QUIET
+    ) as progress:
         bar = progress.add_task("", total=sum(num_trainings(each, seeds) for each in todo))
 
         def on_run(run: TrainingRun) -> None:
@@ -75,7 +77,7 @@ def _train_all(tasks: list[Problem], seeds: tuple[int, ...], runs: list[Training
                 label = f"{each.problem.facts.task}, {each.arm}, {each.variant}"
                 progress.update(bar, description=label)
                 if not console.is_terminal:
-                    say(label)
+                    say_progress(label)
                 train_contender(each, seeds, on_run)
         except KeyboardInterrupt:
             return False
@@ -93,10 +95,10 @@ def _result(
     )  # fmt: skip
 
 
-def main() -> None:
-    """Run; what a person can act on ends as one line and an exit code."""
-    run_app(app, "python -m scripts.claims.training.probe")
+def main() -> int:
+    """Run; the exit code."""
+    return run_app(app, "python -m scripts.claims.training.probe")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,13 +1,18 @@
 """Android phones over adb: `Device` and `Discovery`."""
 
 import shlex
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from export.manifest import Manifest
-from scripts.farm.android import push, server_life, state
+from scripts.farm.android import server_life, state
+from scripts.farm.android.app import PACKAGE, apk_hash, media_dir_of, stop_run
 from scripts.farm.android.link import AdbLink
-from scripts.farm.android.run import PACKAGE, AdbRun, apk_hash, media_dir_of, stop_run
+from scripts.farm.android.push import PUSH_ROOT, Pushed
+from scripts.farm.android.push import push as push_artifact
+from scripts.farm.android.run import AdbRun, UnreadableArtifactError
 from scripts.farm.android.server import (
     USERS_PORT,
     AdbServer,
@@ -26,7 +31,7 @@ from scripts.farm.device import (
     Progress,
     Remember,
 )
-from scripts.records import DeviceFacts, DeviceKind, RunRecord, RunRequest
+from scripts.records import Concern, ConcernCode, DeviceFacts, DeviceKind, RunRecord, RunRequest, Severity
 
 INSTALL_S = 300.0
 _SETTLING = ("offline", "authorizing", "connecting")
@@ -40,22 +45,40 @@ class AdbDevice:
 
     def __init__(self, link: AdbLink, identity: DeviceIdentity, sdk: int, options: DiscoveryOptions) -> None:
         self._link, self._identity, self._sdk, self._options = link, identity, sdk, options
-        self._staged: dict[str, push.Staged] = {}
+        self._pushed: dict[str, Pushed] = {}
         self._media_dir: str | None = None
+        self._push_root = PUSH_ROOT
+        self._refused: tuple[str, ...] = ()
 
     @property
     def identity(self) -> DeviceIdentity:
         """The serial number is the id, also for a phone that is reached over TCP."""
         return self._identity
 
+    @property
+    def address(self) -> str:
+        """How adb reaches it."""
+        return self._link.serial
+
+    async def boot_id(self) -> str | None:
+        """Another one for every phone and every start of it; None where it may not be read."""
+        done = await self._link.shell("cat /proc/sys/kernel/random/boot_id")
+        return done.out.strip() or None
+
+    def renamed(self, options: DiscoveryOptions) -> "AdbDevice":
+        """The same phone, known by its serial number and its address."""
+        device_id = f"{self._identity.device_id}@{self.address}"
+        identity = replace(self._identity, device_id=device_id, labels=options.labels_of(device_id))
+        return AdbDevice(self._link, identity, self._sdk, options)
+
     async def prepare(self, remember: Remember) -> None:
-        """See `scripts.farm.android.state.prepare`."""
+        """See `scripts.farm.android.state.prepare`. What the phone refuses to set becomes a concern of its runs."""
         airplane = self._options.airplane_mode
         if airplane and self._link.over_tcp and self._identity.kind is DeviceKind.PHONE:
             hint = "leave discovery.airplane_mode out, or use a cable"
             raise DeviceError(f"airplane_mode would cut off {self._link.serial}", hint=hint)
         await self._link.settle()
-        await state.prepare(self._link, remember, self._sdk, airplane)
+        self._refused = await state.prepare(self._link, remember, self._sdk, airplane)
 
     async def restore(self, prior: Mapping[str, str]) -> None:
         """See `scripts.farm.android.state.restore`."""
@@ -85,7 +108,8 @@ class AdbDevice:
         return installed
 
     async def _install(self, apk: Path) -> None:
-        done = await self._link.adb(["install", "-r", "-g", "-t", str(apk)], INSTALL_S)
+        # Without -g, which several makers refuse: the app asks for no permission.
+        done = await self._link.adb(["install", "-r", "-t", str(apk)], INSTALL_S)
         if done.code or "Success" not in done.out:
             raise device_error(f"{apk.name} was not installed: {done.text}")
 
@@ -97,23 +121,39 @@ class AdbDevice:
         base = next((path for path in paths if path.endswith("base.apk")), paths[0])
         return (await self._link.must(f"sha256sum {shlex.quote(base)}")).split()[0]
 
-    async def stage(self, folder: Path, manifest: Manifest) -> str:
+    async def push(self, folder: Path, manifest: Manifest) -> str:
         """See `scripts.farm.android.push`."""
-        staged = await push.stage(self._link, folder, manifest)
-        self._staged[staged.path] = staged
-        return staged.path
+        pushed = await push_artifact(self._link, folder, manifest, self._push_root)
+        self._pushed[pushed.path] = pushed
+        return pushed.path
 
     async def run(
-        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+        self, request: RunRequest, pushed: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
-        """See `scripts.farm.android.run`. `staged` is what `stage` of this object has returned.
+        """See `scripts.farm.android.run`. `pushed` is what `push` of this object has returned.
 
         Raises:
             DeviceError: besides the device's own, it is not.
         """
-        if (known := self._staged.get(staged)) is None:
-            raise DeviceError(f"{staged} was not staged by this process", hint="run the same command again")
-        run = AdbRun(self._link, await self._media(), self._identity.facts, request, known)
+        if (known := self._pushed.get(pushed)) is None:
+            raise DeviceError(f"{pushed} was not pushed by this process", hint="run the same command again")
+        try:
+            record = await self._run(request, known, on_progress, deadline_s)
+        except UnreadableArtifactError:
+            if known.root != PUSH_ROOT:
+                raise
+            self._push_root = f"{await self._media()}/pushed"
+            path = await self.push(known.folder, known.manifest)
+            record = await self._run(request, self._pushed[path], on_progress, deadline_s)
+        concerns = tuple(
+            Concern(code=ConcernCode.NOT_PREPARED, severity=Severity.WARNING, detail=detail) for detail in self._refused
+        )
+        return record.model_copy(update={"concerns": (*record.concerns, *concerns)})
+
+    async def _run(
+        self, request: RunRequest, pushed: Pushed, on_progress: Callable[[Progress], None], deadline_s: float
+    ) -> RunRecord:
+        run = AdbRun(self._link, await self._media(), self._identity.facts, request, pushed)
         return await run.run(on_progress, deadline_s)
 
     async def abort(self, run_id: str) -> None:
@@ -134,9 +174,12 @@ class AdbDiscovery:
         self._problems: list[Problem] = []
 
     async def devices(self) -> list[Device]:
-        """Of all servers; a phone that is reached twice is used once, by cable if there is one."""
+        """Of all servers; a phone that is reached twice is used once, by cable if there is one.
+
+        Phones to which their maker gave one serial number are told apart by the addresses at which adb reaches them.
+        """
         self._problems = []
-        found: dict[str, AdbDevice] = {}
+        found: list[AdbDevice] = []
         for server in self._servers():
             try:
                 links = await self._links(server)
@@ -145,8 +188,24 @@ class AdbDiscovery:
                 continue
             for link in sorted(links, key=lambda link: link.over_tcp):
                 if device := await self._device(link):
-                    found.setdefault(device.identity.device_id, device)
-        return list(found.values())
+                    found.append(device)
+        return list(await self._told_apart(found))
+
+    async def _told_apart(self, found: list[AdbDevice]) -> list[AdbDevice]:
+        ids = Counter(device.identity.device_id for device in found)
+        unique = [device for device in found if ids[device.identity.device_id] == 1]
+        for device_id in (device_id for device_id, count in ids.items() if count > 1):
+            phones: dict[str, AdbDevice] = {}
+            for device in (each for each in found if each.identity.device_id == device_id):
+                phones.setdefault(await device.boot_id() or "", device)
+            if len(phones) == 1:
+                unique += phones.values()
+                continue
+            unique += [device.renamed(self._options) for device in phones.values()]
+            names = ", ".join(device.address for device in phones.values())
+            what = f"{len(phones)} phones share this serial number; each is known by it and its address: {names}"
+            self._tell(device_id, what, "keep their addresses the same: they are part of their names in the records")
+        return unique
 
     async def problems(self) -> list[Problem]:
         """Phones that are not ready, servers that do not answer."""
@@ -165,8 +224,12 @@ class AdbDiscovery:
             if wrong := await server.connect(endpoint):
                 error = device_error(wrong)
                 self._tell(endpoint, str(error), error.hint or "is the phone on, and `adb tcpip 5555` or pairing done?")
-        serials = await server.serials()
-        if server.home and not serials and is_listening("127.0.0.1", USERS_PORT):
+        listed = Counter(serial for serial, _ in await server.listed())
+        for serial in (serial for serial, count in listed.items() if count > 1):
+            error = device_error(f"more than one device with serial {serial}")
+            self._tell(serial, f"{listed[serial]} phones share this serial number; adb cannot choose one", error.hint)
+        serials = [serial for serial, count in listed.items() if count == 1]
+        if server.home and not listed and is_listening("127.0.0.1", USERS_PORT):
             hint = f"adb kill-server, or use that server: --adb-server 127.0.0.1:{USERS_PORT}"
             self._tell("android", f"another adb server, on port {USERS_PORT}, may hold the phones", hint)
         return [AdbLink(server, serial) for serial in serials if await self._is_ready(AdbLink(server, serial))]

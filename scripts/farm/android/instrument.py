@@ -7,6 +7,7 @@ a harness that cannot be started gives `INSTRUMENTATION_FAILED`; a system that d
 """
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from scripts.farm.device import Progress
 from scripts.records import Stage
@@ -16,7 +17,16 @@ MAX_VALUE_CHARS = 64 << 10
 _PREFIX = "INSTRUMENTATION_"
 _STATUS, _RESULT = "STATUS: ", "RESULT: "
 _STATUS_CODE, _CODE = "STATUS_CODE: ", "CODE: "
-_REFUSALS = ("FAILED: ", "ABORTED: ")
+_REFUSED = ("FAILED: ", "ABORTED: ")
+
+
+class Refusal(StrEnum):
+    """Why the app began no run: `INSTRUMENTATION_RESULT: refusal=`, beside a message for people."""
+
+    REQUEST = "request"  # what was asked cannot be read or done
+    ACTIVE_RUN = "active-run"  # the app is measuring already
+    SHARED_STORAGE = "shared-storage"  # not mounted, or its folders cannot be made
+    UNREADABLE_ARTIFACT = "unreadable-artifact"  # the app may not read the artifact's folder
 
 
 @dataclass(slots=True)
@@ -38,6 +48,12 @@ class InstrumentationResult:
         """Android's words where the process died."""
         short = self.values.get("shortMsg")
         return None if short is None else " ".join([short, self.values.get("longMsg", "")]).strip()
+
+    @property
+    def refusal(self) -> Refusal:
+        """The app's code; harnesses that give none, or one of a later version, are taken to refuse the request."""
+        code = self.values.get("refusal", "")
+        return Refusal(code) if code in set(Refusal) else Refusal.REQUEST
 
 
 class InstrumentationParser:
@@ -72,7 +88,7 @@ class InstrumentationParser:
             self._begin(self._status, rest.removeprefix(_STATUS))
         elif rest.startswith(_RESULT):
             self._begin(self.result.values, rest.removeprefix(_RESULT))
-        elif rest.startswith(_REFUSALS):
+        elif rest.startswith(_REFUSED):
             self.result.refused = line
         return None
 

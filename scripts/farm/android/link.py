@@ -100,15 +100,19 @@ class AdbLink:
             raise device_error(f"{self.serial} {'not found' if state == 'gone' else state}")
 
     async def _readiness(self) -> str:
-        """Its state as adb calls it, or `starting`: adb's daemon is there long before Android is."""
+        """Its state as adb calls it, or `starting`: adb's daemon is there long before Android is.
+
+        `sys.boot_completed` stays 1 when Android's services crash and start again, so the package manager is asked.
+        """
         state = await self.state()
         if state != "device":
             return state
         try:
-            done = await self.shell("getprop sys.boot_completed")
+            done = await self.shell("getprop sys.boot_completed; pm path android")
         except DeviceError:
             return "offline"
-        return state if done.out.strip() == "1" else "starting"
+        lines = done.out.split()
+        return state if lines[:1] == ["1"] and done.code == 0 and "package:" in done.out else "starting"
 
     async def properties(self) -> dict[str, str]:
         """All of Android's properties."""

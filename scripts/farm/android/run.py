@@ -2,21 +2,28 @@
 
 import asyncio
 import contextlib
-import re
+import shlex
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from export.manifest import sha256
 from models.errors import UserError
-from scripts.farm.android.instrument import CODE_OK, InstrumentationParser, InstrumentationResult, progress_of
+from scripts.farm.android.app import COMPONENT, PACKAGE, stop_run
+from scripts.farm.android.exits import Cause, crashes_of, event_cause, newest_exit, ran_out_of_memory
+from scripts.farm.android.instrument import (
+    CODE_OK,
+    InstrumentationParser,
+    InstrumentationResult,
+    Refusal,
+    progress_of,
+)
 from scripts.farm.android.link import AdbLink, first_error
-from scripts.farm.android.push import Staged
+from scripts.farm.android.push import Pushed
 from scripts.farm.android.server import device_error
 from scripts.farm.device import DeviceError, Progress
 from scripts.farm.lines import read_line
-from scripts.farm.outcomes import empty_record, last_words
+from scripts.farm.outcomes import empty_record, record_left
 from scripts.records import (
     DONE_FILE,
     RECORD_FILE,
@@ -31,15 +38,35 @@ from scripts.records import (
     read_finished_record,
 )
 
-PACKAGE = "dev.deepnarrow.harness"
-COMPONENT = f"{PACKAGE}/.HarnessInstrumentation"
 SILENCE_S = 300.0
+# The first line comes once the screen is open, before anything is waited for or read.
+FIRST_LINE_S = 90.0
 MAX_EVIDENCE_CHARS = 16 << 10
 _STOP_S = 10.0
 _POLL_S = 0.5
-# Month-day, time, process, thread, level, tag and text.
-_LOG_LINE = re.compile(r"\d\d-\d\d [\d:.]+ +(\d+) +\d+ [A-Z] ")
-_LOW_MEMORY = re.compile(r"reason=3 \(LOW_MEMORY\)")
+
+
+class UnreadableArtifactError(DeviceError):
+    """The phone does not let the app read the artifact where the farm has put it."""
+
+
+class _NoFirstLineError(TimeoutError):
+    """The harness said nothing at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What Android tells of the harness's end.
+
+    Attributes:
+        cause: None where nothing tells.
+        told: Android's own words, for the message.
+    """
+
+    exit_info: str
+    crash_log: str
+    cause: Cause | None
+    told: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +76,7 @@ class _Past:
     Attributes:
         now_s: the phone's clock, in whole seconds since 1970.
         crash_log: what was logged in this second already.
-        exit_info: the newest end of the harness.
+        exit_info: what Android told of earlier ends of the harness.
     """
 
     now_s: str
@@ -65,16 +92,18 @@ class AdbRun:
         facts: of the device, for a run of which the harness left nothing.
         silence_s: without progress for so long, besides waiting for the start limits and the sustained phase, it
             hangs.
+        first_line_s: without any line for so long, its screen does not open.
     """
 
     def __init__(
-        self, link: AdbLink, media_dir: str, facts: DeviceFacts, request: RunRequest, staged: Staged,
-        silence_s: float = SILENCE_S,
+        self, link: AdbLink, media_dir: str, facts: DeviceFacts, request: RunRequest, pushed: Pushed,
+        silence_s: float = SILENCE_S, first_line_s: float = FIRST_LINE_S,
     ) -> None:  # fmt: skip
-        self._link, self._facts, self._request, self._staged = link, facts, request, staged
+        self._link, self._facts, self._request, self._pushed = link, facts, request, pushed
         self._folder = f"{media_dir}/runs/{request.run_id}"
         self._request_file = f"{media_dir}/requests/{request.run_id}.json"
         self._media_dir = media_dir
+        self._first_line_s = first_line_s
         self._silence_s = silence_s + request.start_limits.wait_s + (request.protocol.sustained_s or 0)
 
     async def run(self, on_progress: Callable[[Progress], None], deadline_s: float) -> RunRecord:
@@ -85,9 +114,11 @@ class AdbRun:
         try:
             result, errors = await self._follow(on_progress, deadline_s)
             return await self._judge(result, errors, past, deadline_s)
+        except _NoFirstLineError as error:
+            raise device_error(f"{error}: the harness was stopped before its first sign of life") from error
         except TimeoutError as error:
             await self._link.must(f"am force-stop {PACKAGE}")
-            return await self._last_words(FailureKind.HUNG, f"{error}; stopped", past, "")
+            return await self._record_left(FailureKind.HUNG, f"{error}; stopped", past, "")
         finally:
             with contextlib.suppress(DeviceError, TimeoutError):
                 async with asyncio.timeout(_STOP_S):
@@ -101,49 +132,59 @@ class AdbRun:
         Raises:
             TimeoutError: no progress for too long, or not done in time; the message says which.
         """
-        arguments = f"-e artifact {self._staged.path} -e request {self._request_file}"
+        arguments = f"-e artifact {shlex.quote(self._pushed.path)} -e request {shlex.quote(self._request_file)}"
         parser, deadline = InstrumentationParser(), asyncio.get_running_loop().time() + deadline_s
+        is_first = True
         async with self._link.follow(f"am instrument -w -r {arguments} {COMPONENT}") as process:
             assert process.stdout
-            while line := await self._line(process.stdout, deadline, deadline_s):
+            while line := await self._line(process.stdout, deadline, deadline_s, is_first):
+                is_first = False
                 status = parser.feed(line.decode(errors="replace"))
                 if status and (progress := progress_of(status)):
                     on_progress(progress)
             return parser.result, await first_error(process)
 
-    async def _line(self, lines: asyncio.StreamReader, deadline: float, deadline_s: float) -> bytes:
+    async def _line(self, lines: asyncio.StreamReader, deadline: float, deadline_s: float, is_first: bool) -> bytes:
         left = deadline - asyncio.get_running_loop().time()
+        patience_s = self._first_line_s if is_first else self._silence_s
         try:
-            return await asyncio.wait_for(read_line(lines), min(left, self._silence_s))
+            return await asyncio.wait_for(read_line(lines), min(left, patience_s))
         except TimeoutError:
-            is_late = left <= self._silence_s
-            what = f"not done after {deadline_s:.0f} s" if is_late else f"no progress for {self._silence_s:.0f} s"
-            raise TimeoutError(what) from None
+            what = f"not done after {deadline_s:.0f} s" if left <= patience_s else f"no progress for {patience_s:.0f} s"
+            raise (_NoFirstLineError if is_first else TimeoutError)(what) from None
 
     async def _judge(
         self, result: InstrumentationResult, errors: str, past: _Past, deadline_s: float
     ) -> RunRecord:  # fmt: skip
         """What the end of the instrumentation means."""
         if result.refused:
-            raise DeviceError(result.refused, hint="give the harness with --apk, or start it once by hand")
+            raise device_error(result.refused)
         if result.code is None:
             return await self._after_loss(errors, past, deadline_s)
         if result.crash is None and result.code != CODE_OK:
-            return self._refused(result.values.get("message", "the harness gave no reason"))
+            return self._refused(result.refusal, result.values.get("message", "the harness gave no reason"))
         if record := await self._finished():
             return record
         said = result.crash or "the harness ended"
         output = "\n".join(f"{key}={value}" for key, value in result.values.items())
-        return await self._last_words(FailureKind.CRASHED, f"{said} before its record was finished", past, output)
+        return await self._record_left(FailureKind.CRASHED, f"{said} before its record was finished", past, output)
 
-    def _refused(self, message: str) -> RunRecord:
-        if "run is active" in message:
-            raise DeviceError(message, hint="somebody else uses this phone")
+    def _refused(self, refusal: Refusal, message: str) -> RunRecord:
+        match refusal:
+            case Refusal.ACTIVE_RUN:
+                raise DeviceError(message, hint="somebody else uses this phone")
+            case Refusal.SHARED_STORAGE:
+                raise DeviceError(message, FailureKind.STORAGE, "unlock the phone once after it started")
+            case Refusal.UNREADABLE_ARTIFACT:
+                hint = "this phone lets no app read /data/local/tmp"
+                raise UnreadableArtifactError(message, FailureKind.STORAGE, hint)
+            case Refusal.REQUEST:
+                pass
         outcome = Failed(stage=Stage.ENVIRONMENT, failure=FailureKind.REQUEST, message=message)
         return self._empty(outcome)
 
     def _empty(self, outcome: Failed) -> RunRecord:
-        facts = artifact_facts(self._staged.manifest, self._staged.manifest_sha256)
+        facts = artifact_facts(self._pushed.manifest, self._pushed.manifest_sha256)
         return empty_record(self._request, outcome, self._facts, facts)
 
     async def _after_loss(self, errors: str, past: _Past, deadline_s: float) -> RunRecord:
@@ -178,83 +219,52 @@ class AdbRun:
                 message = f"damaged record: {str(error).removeprefix(f'{folder}/')}"
                 raise DeviceError(message, FailureKind.STORAGE, "check the phone's storage and the cable") from error
 
-    async def _last_words(self, failure: FailureKind, message: str, past: _Past, output: str) -> RunRecord:
+    async def _record_left(self, failure: FailureKind, message: str, past: _Past, output: str) -> RunRecord:
         """The last record of a harness that is gone, with what Android knows of its end."""
-        newest = await self._exit_info()
-        exit_info = newest if newest != past.exit_info else ""
-        if failure is FailureKind.CRASHED and _LOW_MEMORY.search(exit_info):
-            failure, message = FailureKind.OUT_OF_MEMORY, f"Android ended it to free memory; {message}"
-        crash_log = await self._crash_log(past)
-        evidence = Evidence(exit_info=exit_info or None, crash_log=crash_log or None, output=output or None)
+        end = await self._end(past)
+        if failure is FailureKind.CRASHED and end.cause:
+            failure, message = end.cause.failure, _told(message, end)
+        evidence = Evidence(exit_info=end.exit_info or None, crash_log=end.crash_log or None, output=output or None)
         empty = self._empty(Failed(stage=Stage.ENVIRONMENT, failure=failure, message=message))
         data = await self._link.read(f"{self._folder}/{RECORD_FILE}")
         with tempfile.TemporaryDirectory() as name:
             path = Path(name) / RECORD_FILE
             if data is not None:
                 path.write_bytes(data)
-            return last_words(path, empty, evidence)
+            return record_left(path, empty, evidence)
+
+    async def _end(self, past: _Past) -> _End:
+        """What ended the harness: its own last words, Android's exit record, or the logs of an Android without one."""
+        newest = newest_exit(await self._exit_infos(), past.exit_info)
+        crash_log = await self._crash_log(past)
+        exit_info = newest.text[:MAX_EVIDENCE_CHARS] if newest else ""
+        if line := ran_out_of_memory(crash_log):
+            return _End(exit_info, crash_log, Cause(FailureKind.OUT_OF_MEMORY, "no memory was left"), line)
+        if newest:
+            return _End(exit_info, crash_log, newest.cause, newest.told)
+        logs = (await self._link.shell(f"logcat -b events -b main -v threadtime -d -T {past.now_s}.000")).out
+        cause, line = event_cause(logs) or (None, "")
+        return _End(exit_info, crash_log, cause, line)
 
     async def _past(self) -> _Past:
         now_s = (await self._link.must("date +%s")).strip()
-        return _Past(now_s, await self._crashes_since(now_s), await self._exit_info())
+        return _Past(now_s, await self._crashes_since(now_s), await self._exit_infos())
 
-    async def _exit_info(self) -> str:
-        exits = (await self._link.shell(f"dumpsys activity exit-info {PACKAGE}")).out
-        return newest_exit(exits)[:MAX_EVIDENCE_CHARS]
+    async def _exit_infos(self) -> str:
+        return (await self._link.shell(f"dumpsys activity exit-info {PACKAGE}")).out
 
     async def _crash_log(self, past: _Past) -> str:
         """Of this run: since it began by the phone's clock, and of processes whose lines name the harness."""
         log = (await self._crashes_since(past.now_s)).removeprefix(past.crash_log)
-        return crashes_of(PACKAGE, log)[-MAX_EVIDENCE_CHARS:]
+        return crashes_of(log)[-MAX_EVIDENCE_CHARS:]
 
     async def _crashes_since(self, time_s: str) -> str:
         return (await self._link.shell(f"logcat -b crash -v threadtime -d -T {time_s}.000")).out
 
 
-def crashes_of(package: str, log: str) -> str:
-    """The lines of a crash log, in logcat's format `threadtime`, by processes that name the package."""
-    lines = [(match.group(1), line) for line in log.splitlines() if (match := _LOG_LINE.match(line))]
-    named = {pid for pid, line in lines if package in line}
-    return "\n".join(line for pid, line in lines if pid in named)
-
-
-def newest_exit(text: str) -> str:
-    """The first entry of `dumpsys activity exit-info`, which is the latest; empty where there is none."""
-    match = re.search(r"ApplicationExitInfo #0:\s*\n(.*?)(?=\n\s*ApplicationExitInfo #|\Z)", text, re.DOTALL)
-    return "\n".join(line.strip() for line in match.group(1).splitlines()) if match else ""
-
-
-async def stop_run(link: AdbLink, media_dir: str, run_id: str) -> None:
-    """End the harness, whatever it does, and remove the files of a run."""
-    files = f"{media_dir}/runs/{run_id} {media_dir}/requests/{run_id}.json"
-    await link.must(f"am force-stop {PACKAGE}; rm -rf {files}")
-
-
-async def media_dir_of(link: AdbLink) -> str:
-    """Let the harness make its directories and say where they are.
-
-    Raises:
-        DeviceError: it cannot be started, or there is no shared storage.
-    """
-    parser = InstrumentationParser()
-    done = await link.adb(["shell", "-n", f"am instrument -w -r -e op prepare {COMPONENT}"], timeout_s=60.0)
-    for line in done.out.splitlines():
-        parser.feed(line)
-    result = parser.result
-    if found := result.values.get("media_dir"):
-        return found
-    if result.refused or result.code is None:
-        raise device_error(f"the harness cannot be started: {result.refused or done.text}")
-    message = result.crash or result.values.get("message") or "the harness gave no media directory"
-    raise DeviceError(message, hint="unlock the phone once after it started, so that its shared storage is there")
-
-
-def apk_hash(apk: Path) -> str:
-    """The hash that names a build of the harness.
-
-    Raises:
-        DeviceError: no such file.
-    """
-    if not apk.is_file():
-        raise DeviceError(f"{apk}: no such file", hint="build the harness: android_app/README.md")
-    return sha256(apk)
+def _told(message: str, end: _End) -> str:
+    """How the harness ended, in our words and in Android's, with what to do."""
+    assert end.cause
+    told = f" (Android: {' '.join(end.told.split())[:300]})" if end.told else ""
+    advice = f"; {end.cause.advice}" if end.cause.advice else ""
+    return f"{end.cause.meaning}{told}: {message}{advice}"

@@ -14,34 +14,18 @@ from typing import TypeVar
 
 import adbutils
 
+from export.installation import Extra, install_hint
+from scripts.farm.answers import Speaker, find_answer
 from scripts.farm.device import DeviceError
-from scripts.records import FailureKind
 
 PORT_VARIABLE, HOME_VARIABLE = "DEEPNARROW_ADB_PORT", "DEEPNARROW_ADB_HOME"
 DEFAULT_PORT = 5137
 USERS_PORT = 5037
 SHORT_S = 30.0
+MAX_TEXT_CHARS = 500
 _EMULATOR_PORTS = range(5555, 5586, 2)
 _USB_ADB = ("ff", "42", "01")  # class, subclass and protocol of adb's USB interface
 _NOT_INHERITED = ("ANDROID_SERIAL", "ANDROID_ADB_SERVER_ADDRESS", "ANDROID_ADB_SERVER_SOCKET", "ADB_TRACE")
-# What adb says -> what a person should do.
-_HINTS = {
-    "unauthorized": "unlock the phone and accept 'Allow USB debugging?'",
-    "authenticat": "unlock the phone and accept 'Allow USB debugging?'",
-    "offline": "unplug the phone and plug it in again; try another cable",
-    "not found": "plug the phone in again; `python -m scripts.farm devices` lists those that are seen",
-    "no devices": "plug the phone in again; `python -m scripts.farm devices` lists those that are seen",
-    "ermission denied": "this maker may close /data/local/tmp to adb; look for `USB debugging (Security settings)`",
-    "couldn't create": "this maker may close /data/local/tmp to adb; look for `USB debugging (Security settings)`",
-    "secure_mkdirs": "this maker may close /data/local/tmp to adb; look for `USB debugging (Security settings)`",
-    "o space left": "free space on the phone",
-    "INSUFFICIENT_STORAGE": "free space on the phone",
-    "UPDATE_INCOMPATIBLE": "adb uninstall dev.deepnarrow.harness: the installed one was signed with another key",
-    "VERSION_DOWNGRADE": "adb uninstall dev.deepnarrow.harness: the installed one is newer",
-    "USER_RESTRICTED": "switch on `Install via USB` in the developer options",
-    "unknown option": "this adb is too old: install platform-tools 33 or newer",
-    "NO_MATCHING_ABIS": "the harness needs an arm64 phone",
-}
 T = TypeVar("T")
 
 
@@ -101,7 +85,7 @@ class AdbServer:
             async with asyncio.timeout(timeout_s):
                 out, err = await process.communicate()
         except TimeoutError:
-            raise DeviceError(f"adb {words[0]}: not done after {timeout_s:.0f} s", hint=_HINTS["offline"]) from None
+            raise device_error(f"adb {_command(words)}: not done after {timeout_s:.0f} s") from None
         finally:
             await kill_group(process)
         return AdbOutput(process.returncode or 0, out.decode(errors="replace"), err.decode(errors="replace"))
@@ -114,7 +98,7 @@ class AdbServer:
                 stderr=asyncio.subprocess.PIPE, start_new_session=True, env=self.environment(), limit=1 << 20,
             )  # fmt: skip
         except OSError as error:
-            raise DeviceError(f"adb cannot be started: {error}", hint="pip install 'deepnarrow[farm]'") from error
+            raise DeviceError(f"adb cannot be started: {error}", hint=install_hint(Extra.FARM)) from error
 
     async def check(self) -> None:
         """See whether a server that somebody else keeps can be used; adb would end one of another version.
@@ -135,19 +119,23 @@ class AdbServer:
         told = await self.run(["version"])
         match = re.search(r"Android Debug Bridge version \d+\.\d+\.(\d+)", told.out)
         if match is None:
-            raise DeviceError(f"{adb_program()} tells no version: {told.text}", hint="pip install 'deepnarrow[farm]'")
+            raise DeviceError(f"{adb_program()} tells no version: {told.text}", hint=install_hint(Extra.FARM))
         return int(match.group(1))
 
     async def serials(self) -> dict[str, str]:
         """Every device's serial and state, as adb calls it: `device`, `offline`, `unauthorized` ..."""
+        return dict(await self.listed())
+
+    async def listed(self) -> list[tuple[str, str]]:
+        """(serial, state) of every device; a serial that several devices share stands there several times."""
         return await in_thread(self._list)
 
-    def _list(self) -> dict[str, str]:
+    def _list(self) -> list[tuple[str, str]]:
         with self.client.make_connection() as connection:
             connection.send_command("host:devices")
             connection.check_okay()
             lines = connection.read_string_block().splitlines()
-        return {fields[0]: fields[1] for line in lines if len(fields := line.split("\t")) > 1}
+        return [(fields[0], fields[1]) for line in lines if len(fields := line.split("\t")) > 1]
 
     async def connect(self, endpoint: str) -> str | None:
         """Connect to a device that speaks adb over TCP.
@@ -211,11 +199,17 @@ async def kill_group(process: asyncio.subprocess.Process) -> None:
 
 
 def device_error(text: str) -> DeviceError:
-    """The error for what adb or Android has said, with a hint."""
-    one_line = " ".join(text.split())[:500]
-    hint = next((hint for part, hint in _HINTS.items() if part in text), "")
-    is_full = "o space left" in text or "INSUFFICIENT_STORAGE" in text
-    return DeviceError(one_line, FailureKind.STORAGE if is_full else FailureKind.DEVICE, hint)
+    """The error for what adb or Android has said, with what `scripts.farm.answers` knows of it."""
+    one_line = " ".join(text.split())
+    answer = find_answer(Speaker.ADB, one_line)
+    if answer is None:
+        return DeviceError(one_line[:MAX_TEXT_CHARS])
+    return DeviceError(one_line[:MAX_TEXT_CHARS], answer.failure, answer.advice, needs_person=answer.needs_person)
+
+
+def _command(words: Sequence[str]) -> str:
+    """The command among adb's words, without the serial number before it."""
+    return words[2] if words[:1] == ["-s"] and len(words) > 2 else words[0]
 
 
 def _usb_class(interface: Path) -> tuple[str, ...]:

@@ -77,17 +77,17 @@ class DaskDevice:
         """On its host, the package that `farm worker` was given."""
         return await self._call(remote.install)
 
-    async def stage(self, folder: Path, manifest: Manifest) -> str:
+    async def push(self, folder: Path, manifest: Manifest) -> str:
         """From its host's disk, where the artifact lies under the same path.
 
         Returns:
-            that path: the worker that runs need not be the one that staged, so `run` stages again, which sends nothing.
+            that path: the worker that runs need not be the one that pushed, so `run` pushes again, which sends nothing.
         """
-        await self._call(remote.stage, str(folder.resolve()))
+        await self._call(remote.push, str(folder.resolve()))
         return str(folder.resolve())
 
     async def run(
-        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+        self, request: RunRequest, pushed: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
         """The deadline is the worker's; here there is time for a second try after a worker died."""
 
@@ -99,7 +99,7 @@ class DaskDevice:
         async with _listening(self._client, take) as topic:
             patience_s = 2 * deadline_s + CALL_TIMEOUT_S
             try:
-                record = await self._call(remote.run, body, staged, topic, deadline_s, timeout_s=patience_s)
+                record = await self._call(remote.run, body, pushed, topic, deadline_s, timeout_s=patience_s)
             except asyncio.CancelledError:
                 # Also for a worker that died and was started again: it knows of no call, but its device knows the run.
                 with contextlib.suppress(DeviceError):  # the next run on the device ends what is left

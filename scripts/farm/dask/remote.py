@@ -108,27 +108,27 @@ async def install(device_id: str, airplane_mode: bool) -> str:
     return await (await _device(device_id, airplane_mode)).install()
 
 
-async def stage(device_id: str, airplane_mode: bool, folder: str) -> str:
-    """Stage an artifact, which lies under the same path on this host."""
+async def push(device_id: str, airplane_mode: bool, folder: str) -> str:
+    """Push an artifact, which lies under the same path on this host."""
     path = Path(folder)
     if not path.is_dir():
         raise DeviceError(f"{folder} is not on this host", hint="share the artifacts folder under the same path")
-    return await (await _device(device_id, airplane_mode)).stage(path, read_manifest(path))
+    return await (await _device(device_id, airplane_mode)).push(path, read_manifest(path))
 
 
 async def run(
     device_id: str, airplane_mode: bool, request: str, folder: str, topic: str, deadline_s: float
 ) -> str:  # fmt: skip
-    """Run; the record as JSON. The artifact is staged again, since another worker may have done it before."""
+    """Run; the record as JSON. The artifact is pushed again, since another worker may have done it before."""
     worker = get_worker()
 
     def tell(progress: Progress) -> None:
         # Dask's messages take plain strings, no enums.
         worker.log_event(topic, {"stage": progress.stage.value, "done": progress.done, "total": progress.total})
 
-    staged = await stage(device_id, airplane_mode, folder)
+    pushed = await push(device_id, airplane_mode, folder)
     device = await _device(device_id, airplane_mode)
-    record = await device.run(RunRequest.model_validate_json(request), staged, tell, deadline_s)
+    record = await device.run(RunRequest.model_validate_json(request), pushed, tell, deadline_s)
     return record.model_dump_json(by_alias=True)
 
 

@@ -13,11 +13,11 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.farm.dask.options import DaskOptions
+from export.console import say
+from scripts.farm.dask.options import DaskOptions, host_of, is_own
 from scripts.farm.dask.remote import OPTIONS_VARIABLE, RESOURCE, options_to_text
 from scripts.farm.device import DiscoveryOptions
 from scripts.farm.discovery import all_discoveries, find_devices
-from scripts.farm.display import say
 
 ROOT = Path(__file__).resolve().parents[3]
 WATCH_PERIOD_S = 10.0
@@ -53,10 +53,12 @@ class Workers:
         files = self.dask.tls_files
         names = ("--tls-ca-file", "--tls-cert", "--tls-key")
         tls = [word for pair in zip(names, files, strict=True) for word in pair] if files else []
+        # A worker runs what it is sent, too, and listens on all interfaces unless it is told.
+        place = [] if files or not is_own(self.dask.address) else ["--host", host_of(self.dask.address)]
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "distributed.cli.dask_worker", self.dask.address, "--nthreads", "1", "--no-nanny",
             "--no-dashboard", "--name", f"{socket.gethostname()}/{device_id}", "--resources",
-            f"{RESOURCE}{device_id}=1", *tls, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
+            f"{RESOURCE}{device_id}=1", *place, *tls, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
             env={**os.environ, OPTIONS_VARIABLE: options_to_text(self.options), "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
 

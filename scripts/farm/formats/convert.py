@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 
+from export.files import written_whole
 from models.errors import UserError
 from scripts.farm.formats.androidx import androidx_document
 from scripts.farm.formats.pytorch_oss import oss_records
@@ -11,8 +12,8 @@ from scripts.farm.store.store import StoredRun
 from scripts.records import Completed
 
 
-class ExportFormat(StrEnum):
-    """What `export` writes."""
+class RecordFormat(StrEnum):
+    """What `convert` writes."""
 
     PARQUET = "parquet"  # one row per timed call
     CSV = "csv"  # the same
@@ -20,7 +21,7 @@ class ExportFormat(StrEnum):
     ANDROIDX = "androidx"  # androidx.benchmark's benchmarkData.json
 
 
-def write_export(runs: Iterable[StoredRun], to: ExportFormat, out: Path) -> int:
+def write_records(runs: Iterable[StoredRun], to: RecordFormat, out: Path) -> int:
     """Write the completed runs that are no canaries.
 
     Returns:
@@ -31,11 +32,10 @@ def write_export(runs: Iterable[StoredRun], to: ExportFormat, out: Path) -> int:
     """
     kept = [run for run in runs if isinstance(run.record.outcome, Completed) and not _is_canary(run)]
     if not kept:
-        raise UserError("no completed run to export; see: python -m scripts.farm status")
+        raise UserError("no completed run to convert; see: python -m scripts.farm status")
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.part")
-    _WRITERS[to](kept, temporary)
-    temporary.replace(out)
+    with written_whole(out) as temporary:
+        _WRITERS[to](kept, temporary)
     return len(kept)
 
 
@@ -65,25 +65,25 @@ _INTEGERS = {
 }  # fmt: skip
 
 
-def _write_table(runs: list[StoredRun], path: Path, to: ExportFormat) -> None:
+def _write_table(runs: list[StoredRun], path: Path, to: RecordFormat) -> None:
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet
 
     names = (*_FACTS, "phase", "position", "step", "forward_ns", "step_ns")
     schema = pa.schema([(name, pa.int64() if name in _INTEGERS else pa.string()) for name in names])
-    make = pyarrow.parquet.ParquetWriter if to is ExportFormat.PARQUET else pyarrow.csv.CSVWriter
+    make = pyarrow.parquet.ParquetWriter if to is RecordFormat.PARQUET else pyarrow.csv.CSVWriter
     with make(path, schema) as writer:
         for run in runs:
             writer.write_table(pa.Table.from_pylist(list(samples(run)), schema))
 
 
 def _write_parquet(runs: list[StoredRun], path: Path) -> None:
-    _write_table(runs, path, ExportFormat.PARQUET)
+    _write_table(runs, path, RecordFormat.PARQUET)
 
 
 def _write_csv(runs: list[StoredRun], path: Path) -> None:
-    _write_table(runs, path, ExportFormat.CSV)
+    _write_table(runs, path, RecordFormat.CSV)
 
 
 def _write_oss(runs: list[StoredRun], path: Path) -> None:
@@ -104,9 +104,9 @@ def _is_canary(run: StoredRun) -> bool:
     return plan is not None and plan.canary
 
 
-_WRITERS: dict[ExportFormat, Callable[[list[StoredRun], Path], None]] = {
-    ExportFormat.PARQUET: _write_parquet,
-    ExportFormat.CSV: _write_csv,
-    ExportFormat.PYTORCH_V3: _write_oss,
-    ExportFormat.ANDROIDX: _write_androidx,
+_WRITERS: dict[RecordFormat, Callable[[list[StoredRun], Path], None]] = {
+    RecordFormat.PARQUET: _write_parquet,
+    RecordFormat.CSV: _write_csv,
+    RecordFormat.PYTORCH_V3: _write_oss,
+    RecordFormat.ANDROIDX: _write_androidx,
 }

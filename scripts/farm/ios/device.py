@@ -21,12 +21,11 @@ from scripts.farm.device import (
     Progress,
     Remember,
 )
-from scripts.farm.host_device import parse_progress
 from scripts.farm.ios.devicectl import find_devicectl
 from scripts.farm.ios.go_ios import find_go_ios
 from scripts.farm.ios.programs import BUNDLE_ID, IosProgram, Iphone, end, start
-from scripts.farm.lines import read_line
-from scripts.farm.outcomes import empty_record, last_words
+from scripts.farm.lines import parse_progress, read_line
+from scripts.farm.outcomes import empty_record, record_left
 from scripts.records import (
     DONE_FILE,
     RECORD_FILE,
@@ -59,7 +58,7 @@ class IosDevice:
         )  # fmt: skip
         labels = options.labels_of(phone.udid)
         self._identity = DeviceIdentity(device_id=phone.udid, facts=facts, labels=labels)
-        self._staged: dict[str, tuple[Manifest, str]] = {}
+        self._pushed: dict[str, tuple[Manifest, str]] = {}
 
     @property
     def identity(self) -> DeviceIdentity:
@@ -90,31 +89,31 @@ class IosDevice:
             await self._write(f"{digest} {version}", _INSTALLED)
         return digest
 
-    async def stage(self, folder: Path, manifest: Manifest) -> str:
+    async def push(self, folder: Path, manifest: Manifest) -> str:
         """Send an artifact unless it is there; a note beside it, written last, says that it is complete."""
         key = sha256(folder / MANIFEST_FILE)
         target = f"artifacts/{key}"
-        if await self._read(f"{_DOCUMENTS}/{target}.staged") != key.encode():
+        if await self._read(f"{_DOCUMENTS}/{target}.pushed") != key.encode():
             await self._program.push_folder(self._udid, folder, f"{_DOCUMENTS}/{target}")
-            await self._write(key, f"{_DOCUMENTS}/{target}.staged")
-        self._staged[target] = (manifest, key)
+            await self._write(key, f"{_DOCUMENTS}/{target}.pushed")
+        self._pushed[target] = (manifest, key)
         return target
 
     async def run(
-        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+        self, request: RunRequest, pushed: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
-        """See the protocol. `staged` is what `stage` of this object has returned.
+        """See the protocol. `pushed` is what `push` of this object has returned.
 
         Raises:
             DeviceError: besides the device's own, it is not.
         """
-        if (known := self._staged.get(staged)) is None:
-            raise DeviceError(f"{staged} was not staged by this process", hint="run the same command again")
+        if (known := self._pushed.get(pushed)) is None:
+            raise DeviceError(f"{pushed} was not pushed by this process", hint="run the same command again")
         facts = artifact_facts(*known)
         await self._remove_old(f"{_DOCUMENTS}/runs/{request.run_id}")
         request_file = f"requests/{request.run_id}.json"
         await self._write(request.model_dump_json(by_alias=True), f"{_DOCUMENTS}/{request_file}")
-        environment = {"DEEPNARROW_REQUEST": request_file, "DEEPNARROW_ARTIFACT": staged}
+        environment = {"DEEPNARROW_REQUEST": request_file, "DEEPNARROW_ARTIFACT": pushed}
         lines: deque[str] = deque(maxlen=MAX_EVIDENCE_LINES)
         try:
             async with asyncio.timeout(deadline_s):
@@ -179,7 +178,7 @@ class IosDevice:
                     raise DeviceError(f"damaged record: {error}", FailureKind.STORAGE) from error
             outcome = Failed(stage=Stage.ENVIRONMENT, failure=failure, message=message)
             empty = empty_record(request, outcome, self._identity.facts, facts)
-            return last_words(folder / RECORD_FILE, empty, evidence)
+            return record_left(folder / RECORD_FILE, empty, evidence)
 
     async def _read(self, path: str) -> bytes | None:
         with tempfile.TemporaryDirectory() as name:

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from export.files import first_fault
 from scripts.farm.device import DeviceError, DeviceState
 from scripts.farm.transfer import transfer_timeout_s
 
@@ -152,9 +153,7 @@ def parse_json(kind: type[T], text: str, what: str) -> T:
     try:
         return TypeAdapter(kind).validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        message = f"{what} gave an answer that is not understood: {place}: {first['msg']}"
+        message = f"{what} gave an answer that is not understood: {first_fault(error)}"
         raise DeviceError(message, hint="update the program, or this package") from error
 
 

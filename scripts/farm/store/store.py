@@ -144,6 +144,17 @@ class Store:
             known = ", ".join(sorted(path.name for path in self._campaigns(None))) or "none"
             raise UserError(f"campaign {campaign}: no records in {self.root}; campaigns there: {known}")
 
+    def only_campaign(self) -> str:
+        """The name of the campaign, where there is one.
+
+        Raises:
+            UserError: there are none or several.
+        """
+        names = sorted(path.name for path in self._campaigns(None))
+        if len(names) != 1:
+            raise UserError(f"{self.root}: name one of its campaigns: {', '.join(names) or 'none yet'}")
+        return names[0]
+
     def _campaigns(self, campaign: str | None) -> list[Path]:
         if campaign is not None:
             self.check_campaign(campaign)

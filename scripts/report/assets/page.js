@@ -21,11 +21,11 @@
 
   const chosen = () => Object.fromEntries(filters.map((f) => [f.dataset.filter, f.value]));
 
-  function keeps(row, wanted, name) {
+  function keeps(row, wanted, all) {
     for (const key of ["device", "runtime", "scheme"]) {
       if (wanted[key] && key in row && row[key] !== wanted[key]) return false;
     }
-    if (name === "context" || wanted.context === undefined || !("context" in row) || row.context === null) return true;
+    if (all || wanted.context === undefined || !("context" in row) || row.context === null) return true;
     return String(row.context) === wanted.context;
   }
 
@@ -33,7 +33,7 @@
     const names = new Set([...JSON.stringify(spec).matchAll(/"data":\{"name":"(\w+)"\}/g)].map((m) => m[1]));
     const found = {};
     for (const each of names) {
-      found[each] = rowsOf(each).filter((row) => keeps(row, single ? {context: wanted.context} : wanted, name)
+      found[each] = rowsOf(each).filter((row) => keeps(row, single ? {context: wanted.context} : wanted, blob.charts[name].all)
         && (!single || (one !== null && row.setup === one.setup && (!blob.charts[name].pair || row.pair === one.pair))));
     }
     return found;
@@ -47,7 +47,7 @@
     shown.delete(name);
     host.replaceChildren();
     const sized = spec.height?.step ? {
-      height: spec.height.step * new Set(Object.values(data).flatMap((each) => each.map((row) => row.row))).size + 64,
+      height: spec.height.step * new Set(Object.values(data).flatMap((each) => each.map((row) => spec.height.for ? row.band : row.row))).size + 64,
       autosize: {type: "fit", contains: "padding"},
     } : {};
     const none = Object.values(data).every((each) => each.length === 0);
@@ -56,6 +56,8 @@
       host.textContent = "Nothing measured passes the filters.";
       return;
     }
+    // A chart below a closed fold has no width of its own: it takes the section's, and its own once the fold is opened.
+    if (!host.clientWidth) sized.width = host.closest("section").clientWidth;
     // `ast` makes Vega interpret expressions, so that the page needs no eval.
     const options = {ast: true, renderer: "svg", actions: false, logLevel: 1, tooltip: {theme: "custom"}};
     // The host is one image with a label; what Vega says of each mark inside would only be noise.
@@ -71,11 +73,16 @@
     let visible = 0, all = 0;
     for (const element of document.querySelectorAll("[data-setup]")) {
       const context = element.dataset.context;
-      const inDetails = element.closest("#figure-context");
-      const hide = !keeps(element.dataset, {...wanted, context: undefined}, "")
-        || (context !== undefined && !inDetails && element.closest("figure") && wanted.context !== context);
+      const figure = element.closest("figure");
+      const inDetails = figure !== null && blob.charts[figure.id.replace("figure-", "")].all;
+      const hide = !keeps(element.dataset, {...wanted, context: undefined}, false)
+        || (context !== undefined && figure && !inDetails && wanted.context !== context);
       element.hidden = hide;
       if (element.matches("article")) { all += 1; visible += hide ? 0 : 1; }
+    }
+    for (const fold of document.querySelectorAll("details.group")) {
+      const cards = [...fold.querySelectorAll("article[data-setup]")];
+      fold.hidden = cards.length > 0 && cards.every((card) => card.hidden);
     }
     const active = filters.filter((f) => f.dataset.filter !== "context" && f.value);
     document.getElementById("filtered").textContent =
@@ -84,7 +91,7 @@
 
   function chooseOne() {
     const wanted = chosen();
-    const passing = new Set(rowsOf("cells").filter((row) => keeps(row, {...wanted, context: undefined}, "")).map((row) => row.setup));
+    const passing = new Set(rowsOf("cells").filter((row) => keeps(row, {...wanted, context: undefined}, false)).map((row) => row.setup));
     for (const select of ones) for (const option of select.options) option.hidden = option.disabled = !passing.has(details[option.value].setup);
     if (!one || !passing.has(one.setup)) one = details.find((each) => passing.has(each.setup)) ?? null;
     for (const select of ones) select.value = one ? String(details.indexOf(one)) : "";
@@ -107,6 +114,12 @@
       one = details[select.value];
       for (const other of ones) other.value = select.value;
       redraw(all.filter((name) => blob.charts[name].one));
+    });
+  }
+  for (const fold of document.querySelectorAll("details.group")) {
+    fold.addEventListener("toggle", () => {
+      const names = [...fold.querySelectorAll("figure")].map((figure) => figure.id.replace("figure-", ""));
+      if (fold.open && names.length) redraw(names);
     });
   }
   document.querySelector("form.filters").addEventListener("submit", (event) => event.preventDefault());

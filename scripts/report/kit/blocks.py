@@ -52,6 +52,7 @@ class Figure:
         table: the same numbers for those who do not see the chart.
         one_setup: whether it shows the setup chosen in the page instead of all that pass the filters.
         one_pair: whether it shows only the chosen pair in it.
+        all_contexts: whether the context filter leaves it alone.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Figure:
     table: Table
     one_setup: bool = False
     one_pair: bool = False
+    all_contexts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,42 @@ class Card:
     strong: bool = False
 
 
-Block = Table | Figure | Card
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Sentences between other blocks."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Blocks below a summary, opened on demand and on paper.
+
+    Attributes:
+        title: says what is inside and, where it can, what comes out of it.
+    """
+
+    title: str
+    blocks: Sequence["Block"]
+
+
+Block = Table | Figure | Card | Prose | Group
+
+
+def figures_in(blocks: Sequence[Block]) -> list[Figure]:
+    """All charts, also those in groups, in order."""
+    found: list[Figure] = []
+    for block in blocks:
+        if isinstance(block, Group):
+            found += figures_in(block.blocks)
+        elif isinstance(block, Figure):
+            found.append(block)
+    return found
+
+
+def in_group(title: str, blocks: Sequence[Block]) -> list[Block]:
+    """The group, or nothing where there is nothing in it."""
+    return [Group(title, blocks)] if blocks else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +132,8 @@ class Section:
     """A chapter of the page.
 
     Attributes:
+        headlines: what comes out of it, one sentence each, in large type.
+        notes: short facts above the headlines.
         lead: what to know before the figures; also what is said when there is nothing to show.
         data: the rows of its charts, by data set.
     """
@@ -104,8 +143,22 @@ class Section:
     lead: tuple[str, ...]
     blocks: Sequence[Block] = ()
     data: Mapping[str, Sequence[DataRow]] = field(default_factory=dict[str, Sequence[DataRow]])
+    headlines: tuple[str, ...] = ()
+    notes: Sequence["Note"] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A fact in a few words.
+
+    Attributes:
+        doubt: whether it is a reason to trust the numbers less.
+    """
+
+    text: str
+    doubt: bool = False
 
 
 def kind_of(block: Block) -> str:
-    """`table`, `figure` or `card`: which macro of the template draws it."""
+    """`table`, `figure`, `card`, `prose` or `group`: which macro of the template draws it."""
     return type(block).__name__.lower()

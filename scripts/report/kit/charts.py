@@ -12,24 +12,30 @@ from scripts.report.kit.palette import SERIES, css
 
 # A row is its name, its setup and its marks.
 ROW_STEP = 56
+# A row of a chart with bands has a slot for each line of its name and for each mark.
+SLOT_HEIGHT = 16
+_NAME, _WHERE = "name", "where"
 _SHAPES = ["circle", "square", "triangle-up"]
+SIDES = ("deep", "wide")
 Spec = Mapping[str, object]
 Layer = Any
 
 
-def series_color(title: str | None = None) -> alt.Color:
-    """Deep and wide always in their colours."""
+def series_color(names: Sequence[str] = SERIES) -> alt.Color:
+    """Deep and wide always in their colours; `names` are those of the legend."""
     return alt.Color(
         "series:N",
-        scale=alt.Scale(domain=list(SERIES), range=[css(name) for name in SERIES]),
-        legend=alt.Legend(title=title, orient="top"),
+        scale=alt.Scale(domain=list(names), range=[css(name) for name in names]),
+        legend=alt.Legend(title=None, orient="top"),
     )
 
 
-def series_shape() -> alt.Shape:
+def series_shape(names: Sequence[str] = SERIES) -> alt.Shape:
     """The same by form, for those who do not see the colours."""
     return alt.Shape(
-        "series:N", scale=alt.Scale(domain=list(SERIES), range=_SHAPES), legend=alt.Legend(title=None, orient="top")
+        "series:N",
+        scale=alt.Scale(domain=list(names), range=[_SHAPES[SERIES.index(name)] for name in names]),
+        legend=alt.Legend(title=None, orient="top"),
     )
 
 
@@ -63,6 +69,52 @@ def row_names(data: str, first: str = "name", second: str = "where") -> list[Lay
         for field, dy, color, size in lines
         for rim in (True, False)
     ]
+
+
+def in_band() -> alt.Y:
+    """A band for each setup and pair, divided into slots: two for names, then one for each value of `slot`."""
+    return alt.Y("band:N", sort=None, axis=None, scale=alt.Scale(type="band", paddingInner=0.06, paddingOuter=0.06))
+
+
+def slot(field: str, values: Sequence[str]) -> alt.YOffset:
+    """The slot of a mark in its row's band."""
+    return alt.YOffset(f"{field}:N", sort=None, scale=_slots(values))
+
+
+def band_names(data: str, values: Sequence[str], first: str = "pair", second: str = "where") -> list[Layer]:
+    """In each band's first two slots its name and, in soft ink, its setup; a rim of paper keeps rules out of them."""
+    lines = ((first, _NAME, "ink", 11.5), (second, _WHERE, "soft", 10.5))
+    return [
+        named(data)
+        .transform_aggregate(count="count()", groupby=["band", first, second])
+        .mark_text(
+            align="left",
+            baseline="middle",
+            fontSize=size,
+            color=css(color),
+            limit=1000,
+            stroke=css("paper") if rim else "transparent",
+            strokeWidth=4 if rim else 0,
+        )
+        .encode(
+            x=alt.value(2),
+            y=in_band(),
+            yOffset=alt.YOffsetDatum(place, scale=_slots(values)),
+            text=alt.Text(f"{field}:N"),
+        )
+        for field, place, color, size in lines
+        for rim in (True, False)
+    ]
+
+
+def finish_bands(layers: Sequence[Layer], slots: int) -> Spec:
+    """As `finish`, for bands of so many slots besides their names."""
+    size = {"step": SLOT_HEIGHT * (slots + 2) + 6, "for": "position"}
+    return _with_theme(alt.layer(*layers).properties(width="container", height=size).to_dict(validate=True))
+
+
+def _slots(values: Sequence[str]) -> alt.Scale:
+    return alt.Scale(domain=[_NAME, _WHERE, *values])
 
 
 def named(data: str) -> alt.Chart:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scripts.analysis.cells import Cell, Loaded, RunState, group_cells, run_state
-from scripts.analysis.metrics import RunMetrics, run_metrics
 from scripts.analysis.pairs import PairVerdict, pair_verdicts
 from scripts.records import DeviceKind, RunRecord
 from scripts.records.comparable import Setup
@@ -13,17 +12,12 @@ from scripts.report.kit.setups import SetupView, view_setups
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Records and what analysis says of them.
-
-    Attributes:
-        metrics: of each usable run, by its place in `cell.runs`.
-    """
+    """Records and what analysis says of them."""
 
     loaded: Loaded
     cells: Sequence[Cell]
     verdicts: Sequence[PairVerdict]
     views: dict[Setup, SetupView]
-    metrics: dict[int, tuple[RunMetrics, ...]]
 
     @property
     def records(self) -> Sequence[RunRecord]:
@@ -38,10 +32,6 @@ class Evidence:
     def view(self, cell: Cell) -> SetupView:
         """How the cell's setup is called."""
         return self.views[cell.key.setup]
-
-    def metrics_of(self, cell: Cell) -> tuple[RunMetrics, ...]:
-        """Metrics of the cell's usable runs, in order."""
-        return self.metrics[id(cell)]
 
     def count(self, state: RunState) -> int:
         """Runs in that state."""
@@ -60,9 +50,8 @@ def gather(loaded: Loaded) -> Evidence:
     return Evidence(
         loaded=loaded,
         cells=sorted(cells, key=lambda cell: _cell_order(cell, setups)),
-        verdicts=sorted(pair_verdicts(loaded.records), key=lambda row: _verdict_order(row, setups)),
+        verdicts=sorted(pair_verdicts(cells), key=lambda row: _verdict_order(row, setups)),
         views=view_setups(setups),
-        metrics={id(cell): tuple(run_metrics(run) for run in cell.runs) for cell in cells},
     )
 
 

@@ -41,3 +41,15 @@ def sides(counts: Sequence[int]) -> str:
 def megabytes(value: float | None) -> str:
     """Bytes as MB of 10^6."""
     return number(None if value is None else value / 1e6)
+
+
+def change(low: float, high: float) -> str:
+    """An interval of a ratio of times as a change: `11 % less to 69 % more time`, `5 to 69 % more time`."""
+    (first, one), (second, other) = _change(low), _change(high)
+    if one == other:
+        return f"{first} to {second} % {other} time"
+    return f"{first} % {one} to {second} % {other} time"
+
+
+def _change(ratio: float) -> tuple[str, str]:
+    return f"{abs(100 * (ratio - 1)):.0f}", "less" if ratio < 1 else "more"

@@ -4,12 +4,28 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from scripts.report.kit.blocks import Column, DataRow, Figure, Row, Section, Table
-from scripts.report.kit.charts import Spec, finish, named, row_names, rows_of, series_color, series_shape, tooltip
-from scripts.report.kit.numbers import CellNumbers, Spread
-from scripts.report.kit.palette import css
+from scripts.report.kit.blocks import Block, Column, DataRow, Figure, Row, Section, Table, in_group
+from scripts.report.kit.charts import (
+    SIDES,
+    Layer,
+    band_names,
+    finish,
+    finish_bands,
+    in_band,
+    named,
+    row_names,
+    rows_of,
+    series_color,
+    series_shape,
+    slot,
+    tooltip,
+)
+from scripts.report.kit.numbers import CellNumbers, Spread, arms_of, shapes_of
+from scripts.report.kit.palette import SERIES, css
 from scripts.report.kit.words import MISSING, interval, number, percent
 
+# Room for the labels, as a share of the highest ceiling.
+_LABELS = 0.2
 _CEILING = (
     "The ceiling is what the same run's own probe read per second with the same number of threads, seconds before it "
     "decoded; no data sheet enters."
@@ -28,9 +44,13 @@ def bandwidth_section(cells: Sequence[CellNumbers]) -> Section:
         f"it can take. {_CEILING} A network may pass 100 % where its weights stay in "
         "a processor cache.",
     )
-    return Section(
-        "bandwidth", "Memory bandwidth", lead, [_bars(known), _roofline(known)], {"floor": floor_rows(known)}
-    )
+    arms, shapes = arms_of(known), shapes_of(known)
+    blocks: list[Block] = [
+        *([_arms(arms)] if arms else []),
+        *in_group("Shapes that are no arm of a pair, such as a sweep's", [_shapes(shapes)] if shapes else []),
+        *in_group("Each network beside the time that its bytes alone would take", [_roofline(known)]),
+    ]
+    return Section("bandwidth", "Memory bandwidth", lead, blocks, {"floor": floor_rows(known)})
 
 
 def floor_rows(cells: Sequence[CellNumbers]) -> list[DataRow]:
@@ -48,25 +68,39 @@ def floor_rows(cells: Sequence[CellNumbers]) -> list[DataRow]:
     return rows
 
 
-def _bars(cells: Sequence[CellNumbers]) -> Figure:
+def _arms(cells: Sequence[CellNumbers]) -> Figure:
+    marks = _marks("arms", in_band(), slot("series", SIDES), cells)
     return Figure(
         name="bandwidth",
         question="How close does decoding come to the memory's ceiling?",
-        spec=_bars_spec(),
-        note="Bar: achieved GB/s, median over runs; line: lowest to highest run; upright mark: probed ceiling, "
-        "median over the same runs, with achieved / ceiling (MBU). At the chosen context. n: usable runs.",
-        table=Table(
-            "Achieved bandwidth and probed ceiling in GB/s; MBU is their ratio; medians over runs",
-            (
-                Column("setup"),
-                Column("network"),
-                *[
-                    Column(title, numeric=True)
-                    for title in ("context", "MB a token", "achieved", "lowest to highest run", "ceiling", "MBU", "n")
-                ],
-            ),
-            [_row(cell) for cell in cells],
-        ),
+        spec=finish_bands([*marks, *band_names("arms", SIDES)], len(SIDES)),
+        note=_NOTE,
+        table=_table(cells),
+    )
+
+
+def _shapes(cells: Sequence[CellNumbers]) -> Figure:
+    return Figure(
+        name="shapes-bandwidth",
+        question="How close do the other shapes come to it?",
+        spec=finish([*_marks("shapes", rows_of(), None, cells), *row_names("shapes")]),
+        note=_NOTE,
+        table=_table(cells),
+    )
+
+
+_NOTE = (
+    "Bar: achieved GB/s, median over runs; line: lowest to highest run; upright mark: probed ceiling, median over the "
+    "same runs, with achieved / ceiling (MBU). At the chosen context. n: usable runs."
+)
+
+
+def _table(cells: Sequence[CellNumbers]) -> Table:
+    titles = ("context", "MB a token", "achieved", "lowest to highest run", "ceiling", "MBU", "n")
+    return Table(
+        "Achieved bandwidth and probed ceiling in GB/s; MBU is their ratio; medians over runs",
+        (Column("setup"), Column("network"), *[Column(title, numeric=True) for title in titles]),
+        [_row(cell) for cell in cells],
     )
 
 
@@ -85,8 +119,11 @@ def _row(cell: CellNumbers) -> Row:
     return Row(cells, cell.view, cell.context)
 
 
-def _bars_spec() -> Spec:
-    y, x = rows_of(), alt.X("achieved:Q", title="GB/s", scale=alt.Scale(zero=True))
+def _marks(data: str, y: alt.Y, offset: alt.YOffset | None, cells: Sequence[CellNumbers]) -> list[Layer]:
+    """Bars with their runs, and the ceiling with the share that is reached."""
+    places = [y] if offset is None else [y, offset]
+    highest = max(max(cell.ceiling.high, cell.achieved.high) for cell in cells if cell.ceiling and cell.achieved)
+    x = alt.X("achieved:Q", title="GB/s", scale=alt.Scale(domain=[0, highest * (1 + _LABELS)], nice=False))
     tips = tooltip(
         ("row:N", "network"),
         ("achieved:Q", "achieved GB/s"),
@@ -95,19 +132,18 @@ def _bars_spec() -> Spec:
         ("mb:Q", "MB a token"),
         ("n:Q", "runs"),
     )
-    bar = named("cells").mark_bar(size=10).encode(x=x, y=y, color=series_color(), tooltip=tips)
-    spread = (
-        named("cells")
+    return [
+        named(data)
+        .mark_bar(size=9)
+        .encode(*places, x=x, color=series_color(SERIES if offset is None else SIDES), tooltip=tips),
+        named(data)
         .mark_rule(strokeWidth=1.5, color=css("ink"))
-        .encode(x="achieved_low:Q", x2="achieved_high:Q", y=y)
-    )
-    ceiling = named("cells").mark_tick(thickness=2.5, size=18, color=css("ceiling")).encode(x="ceiling:Q", y=y)
-    label = (
-        named("cells")
-        .mark_text(align="left", dx=6, fontSize=10, color=css("soft"))
-        .encode(x="ceiling:Q", y=y, text=alt.Text("mbu_label:N"))
-    )
-    return finish([bar, spread, ceiling, label, *row_names("cells")])
+        .encode(*places, x="achieved_low:Q", x2="achieved_high:Q"),
+        named(data).mark_tick(thickness=2.5, size=14, color=css("ceiling")).encode(*places, x="ceiling:Q"),
+        named(data)
+        .mark_text(align="left", baseline="middle", dx=6, fontSize=10.5, color=css("soft"))
+        .encode(*places, x="ceiling:Q", text=alt.Text("mbu_label:N")),
+    ]
 
 
 def _roofline(cells: Sequence[CellNumbers]) -> Figure:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from scripts.claims.claim import Answer, ClaimRow
-from scripts.report.kit.blocks import Card, Fold, Section
+from scripts.report.kit.blocks import Card, Column, Fold, Row, Section, Table, in_group
 from scripts.report.kit.words import plural
 
 # Longer explanations go below a fold, so that twelve answers can be read at a glance.
@@ -11,12 +11,15 @@ _LONG = 160
 
 
 def claims_section(claims: Sequence[ClaimRow]) -> Section:
-    """One card per claim."""
+    """A table of answers, and a card for each claim below a fold."""
     lead = (
         "What is often said of deep-narrow networks, as something that can fail. Answers rest on what was measured in "
         "these records; published findings stand beside them and decide nothing.",
     )
-    return Section("claims", "Claims", lead, [_card(row) for row in claims])
+    columns = (Column("claim"), Column("answer"))
+    table = Table("Answers", columns, [Row((row.title, str(row.answer))) for row in claims])
+    details = in_group("Definitions, findings and what others published", [_card(row) for row in claims])
+    return Section("claims", "Claims", lead, [table, *details])
 
 
 def _card(row: ClaimRow) -> Card:

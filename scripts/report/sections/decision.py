@@ -1,19 +1,20 @@
 """Section: what to ship where, why, and how sure that is. In words, computed from the verdicts alone."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from models.catalog import PAIRS
 from models.shape import describe
-from scripts.analysis.cells import RunState
 from scripts.analysis.pairs import PairVerdict
-from scripts.analysis.verdict import ALPHA, Word
-from scripts.records import DeviceKind
-from scripts.report.kit.blocks import Block, Card, Column, Row, Section, Table
+from scripts.analysis.verdict import ALPHA, POWER, Verdict, Word
+from scripts.report.kit.blocks import Card, Column, Group, Prose, Row, Section, Table
 from scripts.report.kit.evidence import Evidence
 from scripts.report.kit.setups import SetupView
-from scripts.report.kit.words import MISSING, interval, number, percent, plural, sides
+from scripts.report.kit.words import MISSING, change, interval, number, percent, plural, sides
+from scripts.report.sections.forest import forest_figure, forest_rows
+from scripts.report.sections.headline import headlines, quality_notes
 from scripts.report.sections.pairs import one_arm_reason, winner_phrase
 
 
@@ -52,30 +53,56 @@ def decisions(evidence: Evidence) -> list[Decision]:
 
 
 def decision_section(evidence: Evidence) -> Section:
-    """The summary at the top of the page."""
+    """The first screen: how far to trust the runs, one sentence a pair, one chart; details of each device folded."""
     found = decisions(evidence) if evidence.measured else []
-    lead = [_runs_sentence(evidence)]
-    if note := _phones_sentence(evidence):
-        lead.append(note)
-    if not found:
-        lead.append(
-            one_arm_reason(evidence)
-            if evidence.measured
-            else "Nothing can be decided: no run is usable. The reasons are listed under device health."
-        )
-    blocks: list[Block] = [decision_card(each) for each in found]
-    return Section("decision", "Decision", tuple(lead), blocks)
+    chart = forest_figure(evidence) if found else None
+    return Section(
+        "decision",
+        "Decision",
+        () if found else (_reason(evidence),),
+        [*([chart] if chart else []), *([Prose(_context_of(evidence, found))] if found else []), *_details(found)],
+        {"verdicts": forest_rows(evidence)} if chart else {},
+        headlines=headlines(evidence.verdicts) if found else (),
+        notes=quality_notes(evidence),
+    )
 
 
 def decision_card(decision: Decision) -> Card:
-    """What to ship, why, and how sure."""
-    lines = (_because(decision.rows), _sureness(decision), _budget(decision))
+    """What to ship, why, and the numbers at each context."""
     return Card(
         title=_headline(decision),
         setup=decision.view,
-        lines=tuple(line for line in lines if line),
+        lines=(_because(decision.rows), *_modes(decision.rows)),
         tables=(_contexts(decision),),
     )
+
+
+def _reason(evidence: Evidence) -> str:
+    if evidence.measured:
+        return one_arm_reason(evidence)
+    return "Nothing can be decided: no run is usable. The reasons are listed under device health."
+
+
+def _context_of(evidence: Evidence, found: Sequence[Decision]) -> tuple[str, ...]:
+    """How sure the winners are together, and what each pair is."""
+    pairs = {each.pair: each for each in found}
+    return tuple(line for line in (_sureness(evidence.verdicts), *map(_budget, pairs.values())) if line)
+
+
+def _details(found: Sequence[Decision]) -> list[Group]:
+    """A group for each device, with what it comes to in its title."""
+    devices: dict[tuple[str, str], list[Decision]] = {}
+    for each in found:
+        devices.setdefault((each.view.device, each.view.warning), []).append(each)
+    return [
+        Group(_group_title(device, warning, each), [decision_card(one) for one in each])
+        for (device, warning), each in devices.items()
+    ]
+
+
+def _group_title(device: str, warning: str, found: Sequence[Decision]) -> str:
+    told = "; ".join(headlines([row for each in found for row in each.rows]))
+    return f"{device}{f' ({warning})' * bool(warning)}, {told}"
 
 
 def _choice(rows: Sequence[PairVerdict]) -> Choice:
@@ -113,24 +140,33 @@ def _because(rows: Sequence[PairVerdict]) -> str:
     if not verdict.decided:
         return f"{at}: {verdict.reason}."
     spread = (
-        f"95 % interval {number(verdict.low)} to {number(verdict.high)}, n {sides((verdict.n_a, verdict.n_b))} runs"
+        f"95 % interval {interval(verdict.low, verdict.high)}, which is {change(verdict.low, verdict.high)}; "
+        f"n {sides((verdict.n_a, verdict.n_b))} runs"
     )
     times = f"{number(verdict.ratio)} times as long as the wide one ({spread})"
     if not verdict.names_winner:
-        widest = max(abs(verdict.low - 1), abs(verdict.high - 1))
-        return (
-            f"{at} the deep shape took {times}, which shows no difference; it does not show that there is none: up to "
-            f"{percent(widest, 0)} either way is possible."
-        )
+        return f"{at} the deep shape took {times}. That shows no difference, not that there is none{_power(verdict)}."
     silent = [str(each.at) for each in rows if not each.verdict.names_winner]
     only = f" No winner is named at context {', '.join(silent)}." if silent else ""
     return f"{at} the deep shape takes {times}.{only}"
 
 
+def _power(verdict: Verdict) -> str:
+    """What such runs would have shown."""
+    if math.isnan(verdict.minimum_effect):
+        return ""
+    return f": such runs show one of {percent(verdict.minimum_effect)} in {POWER:.0%} of repetitions"
+
+
+def _modes(rows: Sequence[PairVerdict]) -> tuple[str, ...]:
+    """What was done where runs fall into two modes."""
+    return tuple(f"Context {row.at}: {row.verdict.reason}." for row in rows if row.verdict.modes)
+
+
 def _contexts(decision: Decision) -> Table:
     titles = ("context", "deep ms", "wide ms", "deep / wide", "95 % interval", "n")
     return Table(
-        "Milliseconds a token, medians over runs",
+        "Milliseconds a token, medians over runs; deep / wide by Hodges-Lehmann, its interval inverts the test",
         (*(Column(title, numeric=True) for title in titles), Column("verdict")),
         [_context_row(row) for row in decision.rows],
     )
@@ -144,22 +180,23 @@ def _context_row(row: PairVerdict) -> Row:
     return Row((str(row.at), number(deep), number(wide), number(verdict.ratio), spread, n, winner_phrase(row)))
 
 
-def _sureness(decision: Decision) -> str:
-    named = [row for row in decision.rows if row.verdict.names_winner]
+def _sureness(rows: Sequence[PairVerdict]) -> str:
+    named = [row for row in rows if row.verdict.names_winner]
     if not named:
         return ""
     worst = max(row.p_all for row in named)
+    told = f"Corrected over all {plural(len(rows), 'comparison')} of this page, the largest p of a winner is"
     if worst <= ALPHA:
-        return f"Sure even among all comparisons of this page: corrected over every row, p is {number(worst, 2)}."
+        return f"{told} {number(worst, 2)}."
     return (
-        f"Sure for this device taken by itself; corrected over all comparisons of this page, p is {number(worst, 2)}, "
-        "so repeat it before you pick the best row of a long table."
+        f"{told} {number(worst, 2)}: each winner holds for its setup taken by itself; repeat it before you pick the "
+        "best row of a long table."
     )
 
 
 def _budget(decision: Decision) -> str:
     row = decision.rows[0]
-    shapes = f"Deep is {describe(row.deep.shape)}; wide is {describe(row.wide.shape)}."
+    shapes = f"{decision.pair}: deep is {describe(row.deep.shape)}; wide is {describe(row.wide.shape)}."
     pair = PAIRS.get(decision.pair)
     if pair is None:
         return shapes
@@ -167,28 +204,3 @@ def _budget(decision: Decision) -> str:
         return f"{shapes} The arms hold no common budget: {pair.note}."
     budget = pair.budget.replace("-", " ")
     return f"{shapes} Both hold equal {budget} within {percent(pair.tolerance)}; accuracy was not measured."
-
-
-def _runs_sentence(evidence: Evidence) -> str:
-    total, usable = len(evidence.records), evidence.count(RunState.USABLE)
-    devices = len({view.device for view in evidence.views.values()})
-    others = [
-        f"{count} {state}" for state in RunState if state is not RunState.USABLE and (count := evidence.count(state))
-    ]
-    unreadable = len(evidence.loaded.unreadable)
-    if unreadable:
-        others.append(f"{unreadable} unreadable")
-    left = f" Not used: {', '.join(others)}." if others else " Every run is usable."
-    return f"{plural(total, 'run')} on {plural(devices, 'device')}, {usable} of them usable.{left}"
-
-
-def _phones_sentence(evidence: Evidence) -> str:
-    kinds = evidence.kinds
-    if not kinds or kinds == {DeviceKind.PHONE}:
-        return ""
-    names = ", ".join(sorted(str(kind) for kind in kinds - {DeviceKind.PHONE}))
-    if DeviceKind.PHONE in kinds:
-        return (
-            f"Rows marked “not a phone” ({names}) are never compared with phones; do not quote them as phone numbers."
-        )
-    return f"Not a phone: every number of this page comes from {names}. Nothing here may be quoted as a phone number."

@@ -7,11 +7,11 @@ from statistics import median
 import altair as alt
 
 from scripts.analysis.cells import RunState, run_state
-from scripts.analysis.health import device_health
+from scripts.analysis.health import DeviceHealth, device_health
 from scripts.analysis.metrics import MetricName
 from scripts.records import Failed, Running, RunRecord, Severity, Skipped
 from scripts.records.comparable import DeviceKey, device_key
-from scripts.report.kit.blocks import Block, Column, DataRow, Figure, Row, Section, Table
+from scripts.report.kit.blocks import Block, Column, DataRow, Figure, Row, Section, Table, in_group
 from scripts.report.kit.charts import finish, named, row_names, rows_of, series_color, tooltip
 from scripts.report.kit.evidence import Evidence
 from scripts.report.kit.palette import css
@@ -25,19 +25,19 @@ MAX_LISTED = 200
 def health_section(evidence: Evidence) -> Section:
     """Counts, temperature, spread, and every run that is not usable with its reason."""
     temperatures, spread = temperature_rows(evidence.records), spread_rows(evidence)
-    blocks: list[Block] = [_devices(evidence), _counts(evidence)]
+    blocks: list[Block] = [_devices(evidence)]
     lead = ["Runs that are not usable are shown and counted here and enter no number of this page."]
     if temperatures:
-        blocks.append(_strip(temperatures))
+        blocks += in_group("Temperature during the campaign", [_strip(temperatures)])
     else:
         lead.append("No device reported a battery temperature, so heat was not observed.")
     if spread:
-        blocks.append(_spread())
+        blocks += in_group("How much repeated runs differ", [_spread()])
     unusable = [record for record in evidence.records if run_state(record) is not RunState.USABLE]
-    if unusable or evidence.loaded.unreadable:
-        blocks.append(_unusable(evidence, unusable))
+    if total := len(unusable) + len(evidence.loaded.unreadable):
+        blocks += in_group(f"{plural(total, 'run')} that entered no number, and why", [_unusable(evidence, unusable)])
     if warnings := _warnings(evidence.records):
-        blocks.append(warnings)
+        blocks += in_group("Warnings on runs that were used", [warnings])
     return Section(
         "health",
         "Device health",
@@ -66,7 +66,7 @@ def why(record: RunRecord) -> str:
         case Skipped(message=message):
             return message
         case Running(stage=stage):
-            return f"the process ended in {stage} without a last word"
+            return f"the process ended in {stage} before it wrote an outcome"
         case _:
             return "; ".join(f"{c.code}: {c.detail}" for c in record.concerns if c.severity is Severity.INVALID)
 
@@ -103,7 +103,7 @@ def spread_rows(evidence: Evidence) -> list[DataRow]:
     for cell in evidence.measured:
         context = cell.key.setup.protocol.contexts[0]
         middle = cell.median(MetricName.DECODE_P50_MS, context)
-        values = [run.get(MetricName.DECODE_P50_MS, context) for run in evidence.metrics_of(cell)]
+        values = [run.get(MetricName.DECODE_P50_MS, context) for run in cell.metrics]
         if middle is None:
             continue
         view = evidence.view(cell)
@@ -125,42 +125,28 @@ def spread_rows(evidence: Evidence) -> list[DataRow]:
 def _devices(evidence: Evidence) -> Table:
     columns = (
         Column("device"),
-        Column("stability, 0 to 100", numeric=True),
         Column("grade"),
-        Column("spread between runs", numeric=True),
-        Column("worst drift inside a run", numeric=True),
-        Column("usable runs", numeric=True),
+        *(Column(title, numeric=True) for title in ("stability, 0 to 100", "spread between runs", "worst drift")),
+        *(Column(str(state), numeric=True) for state in RunState),
+        Column("all", numeric=True),
     )
-    rows = [
-        Row(
-            (
-                marked(each.device),
-                number(each.score),
-                str(each.grade),
-                percent(each.spread),
-                number(each.worst_drift),
-                str(each.counts[RunState.USABLE]),
-            )
-        )
-        for each in device_health(evidence.records)
-    ]
+    counts: dict[str, Counter[RunState]] = {}
+    for record in evidence.records:
+        counts.setdefault(record_device(record), Counter())[run_state(record)] += 1
+    graded = {marked(each.device): each for each in device_health(evidence.cells)}
+    rows = [_device_row(device, graded.get(device), states) for device, states in sorted(counts.items())]
     caption = (
         "Steadiness: ExecuTorch's stability score, the coefficient of variation between runs (medians over cells), "
-        "and last third / first third of a decode phase"
+        "and last third / first third of a decode phase; then runs by what they are good for"
     )
     return Table(caption, columns, rows)
 
 
-def _counts(evidence: Evidence) -> Table:
-    by_device: dict[str, Counter[RunState]] = {}
-    for record in evidence.records:
-        by_device.setdefault(record_device(record), Counter())[run_state(record)] += 1
-    rows = [
-        Row((device, *[str(counts[state]) for state in RunState], str(counts.total())))
-        for device, counts in sorted(by_device.items())
-    ]
-    columns = (Column("device"), *[Column(str(state), numeric=True) for state in RunState], Column("all", numeric=True))
-    return Table("Runs by what they are good for", columns, rows)
+def _device_row(device: str, health: DeviceHealth | None, states: Counter[RunState]) -> Row:
+    steady = (MISSING,) * 4
+    if health:
+        steady = (str(health.grade), number(health.score), percent(health.spread), number(health.worst_drift))
+    return Row((device, *steady, *(str(states[state]) for state in RunState), str(states.total())))
 
 
 def _temperatures(rows: Sequence[DataRow]) -> Table:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import altair as alt
 
+from scripts.analysis.cells import Cell
 from scripts.analysis.history import NIGHTS_AFTER, NIGHTS_BEFORE, Series, find_steps
 from scripts.analysis.history import series_of as history_series
-from scripts.records import RunRecord
 from scripts.report.kit.blocks import Block, Column, DataRow, Figure, Row, Section, Table
 from scripts.report.kit.charts import finish, named, tooltip
 from scripts.report.kit.palette import css
@@ -16,9 +16,9 @@ from scripts.report.sections.health import marked
 _MIN_CAMPAIGNS = 2
 
 
-def history_section(records: Sequence[RunRecord]) -> Section | None:
+def history_section(cells: Sequence[Cell]) -> Section | None:
     """Nothing where no device ran the same network in two campaigns."""
-    series = [each for each in history_series(records) if len(each.values) >= _MIN_CAMPAIGNS]
+    series = [each for each in history_series(cells) if len(each.values) >= _MIN_CAMPAIGNS]
     if not series:
         return None
     lead = (

@@ -4,17 +4,33 @@ from collections.abc import Sequence
 
 import altair as alt
 
-from scripts.report.kit.blocks import Block, Column, Figure, Row, Section, Table
-from scripts.report.kit.charts import Spec, finish, named, row_names, rows_of, series_color, series_shape, tooltip
+from scripts.report.kit.blocks import Block, Column, Figure, Row, Section, Table, in_group
+from scripts.report.kit.charts import (
+    SIDES,
+    Layer,
+    band_names,
+    finish,
+    finish_bands,
+    in_band,
+    named,
+    row_names,
+    rows_of,
+    series_color,
+    series_shape,
+    slot,
+    tooltip,
+)
 from scripts.report.kit.evidence import Evidence
-from scripts.report.kit.numbers import CellNumbers, Spread
-from scripts.report.kit.palette import css
+from scripts.report.kit.numbers import CellNumbers, Spread, arms_of, shapes_of
+from scripts.report.kit.palette import SERIES, css
 from scripts.report.kit.words import interval, number, plural
 from scripts.report.sections.sustained import sustained_blocks, sustained_rows
 from scripts.report.sections.timelines import MAX_POINTS, points_of, quantile_rows, timeline_rows
 
-# Beyond this ratio of the slowest to the fastest network the fast ones would all lie on the axis.
-_DECADES = 20
+# Beyond this ratio of the slowest p99 to the fastest median the medians could not be told apart on a linear axis.
+_LOGARITHMIC = 3.0
+# Room for the labels, as a share of what the marks span.
+_LABELS = 0.3
 _N = "n is the number of usable runs, each a fresh process; a run gives one number."
 
 
@@ -26,33 +42,71 @@ def latency_section(evidence: Evidence, cells: Sequence[CellNumbers]) -> Section
         "Time of one decode step: the runtime's call alone, batch 1, tokens forced, no tokenizer and no sampling. "
         "Context is the number of positions in the cache before the first timed step.",
     )
-    sustained = sustained_rows(evidence)
+    arms, shapes, sustained = arms_of(cells), shapes_of(cells), sustained_rows(evidence)
     blocks: list[Block] = [
-        *(_overview(cells), _timeline(evidence), _distribution(), _context(cells)),
-        *sustained_blocks(sustained, tuple(evidence.views.values())),
+        *([_arms(arms)] if arms else []),
+        *in_group("Shapes that are no arm of a pair, such as a sweep's", [_shapes(shapes)] if shapes else []),
+        *in_group(
+            "Step by step, and what a longer context costs", [_timeline(evidence), _distribution(), _context(cells)]
+        ),
+        *in_group("Minutes of decoding, with temperature", sustained_blocks(sustained, tuple(evidence.views.values()))),
     ]
     data = {"timeline": timeline_rows(evidence), "quantiles": quantile_rows(evidence), "sustained": sustained}
     return Section("latency", "Latency of a token", lead, blocks, data)
 
 
-def _overview(cells: Sequence[CellNumbers]) -> Figure:
-    times = [cell.p50.median for cell in cells]
-    logarithmic = max(times) > _DECADES * min(times)
+def _arms(cells: Sequence[CellNumbers]) -> Figure:
     return Figure(
         name="latency",
         question="How long does a token take, and how long do the slow ones take?",
-        spec=_overview_spec(logarithmic),
-        note=f"{'Logarithmic axis. ' if logarithmic else ''}Mark: median over runs of each run's p50, in ms. "
-        "Thick line: lowest to highest run. Tick: p90; end of "
-        f"the thin line: p99 (medians over runs). At the chosen context. {_N}",
+        spec=finish_bands(
+            [*_marks("arms", in_band(), slot("series", SIDES), _axis(cells)), *band_names("arms", SIDES)], len(SIDES)
+        ),
+        note=_overview_note(cells),
         table=_table(cells),
     )
 
 
-def _overview_spec(logarithmic: bool) -> Spec:
-    y, color = rows_of(), series_color()
-    scale = alt.Scale(type="log") if logarithmic else alt.Scale(zero=True)
-    x = alt.X("p50:Q", title="ms for one token", scale=scale)
+def _shapes(cells: Sequence[CellNumbers]) -> Figure:
+    return Figure(
+        name="shapes",
+        question="How long does a token take in the other shapes?",
+        spec=finish([*_marks("shapes", rows_of(), None, _axis(cells)), *row_names("shapes")]),
+        note=_overview_note(cells),
+        table=_table(cells),
+    )
+
+
+def _is_logarithmic(cells: Sequence[CellNumbers]) -> bool:
+    """Whether the slow steps would push the medians together on a linear axis."""
+    ends = [max(cell.p50.high, cell.p99.median if cell.p99 else 0.0) for cell in cells]
+    return max(ends) > _LOGARITHMIC * min(cell.p50.low for cell in cells)
+
+
+def _overview_note(cells: Sequence[CellNumbers]) -> str:
+    axis = "Logarithmic axis. " if _is_logarithmic(cells) else ""
+    return (
+        f"{axis}Mark: median over runs of each run's p50, in ms. Thick line: lowest to highest run. Tick: p90; end of "
+        f"the thin line: p99 (medians over runs). At the chosen context. {_N}"
+    )
+
+
+def _axis(cells: Sequence[CellNumbers]) -> alt.X:
+    """To the right there is room for labels."""
+    ends = [max(cell.p50.high, cell.p99.median if cell.p99 else 0.0) for cell in cells]
+    low, high = min(cell.p50.low for cell in cells), max(ends)
+    if _is_logarithmic(cells):
+        scale = alt.Scale(type="log", domain=[low / 1.1, high * (high / low) ** _LABELS], nice=False)
+    else:
+        scale = alt.Scale(domain=[0, high * (1 + _LABELS)], nice=False)
+    return alt.X("p50:Q", title="ms for one token", scale=scale)
+
+
+def _marks(data: str, y: alt.Y, offset: alt.YOffset | None, x: alt.X) -> list[Layer]:
+    """Median, runs, p90 and p99 of each network, with its numbers beside it."""
+    places = [y] if offset is None else [y, offset]
+    names = SERIES if offset is None else SIDES
+    color = series_color(names)
     tips = tooltip(
         ("row:N", "network"),
         ("p50:Q", "p50 ms"),
@@ -62,22 +116,17 @@ def _overview_spec(logarithmic: bool) -> Spec:
         ("p99:Q", "p99 ms"),
         ("n:Q", "runs"),
     )
-    thin = named("cells").mark_rule(strokeWidth=1, opacity=0.7).encode(x=x, x2="p99:Q", y=y, color=color)
-    thick = (
-        named("cells").mark_rule(strokeWidth=5, opacity=0.35).encode(x="p50_low:Q", x2="p50_high:Q", y=y, color=color)
-    )
-    p90 = named("cells").mark_tick(thickness=1.5, size=11).encode(x="p90:Q", y=y, color=color)
-    point = (
-        named("cells")
-        .mark_point(filled=True, size=70, opacity=1)
-        .encode(x=x, y=y, color=color, shape=series_shape(), tooltip=tips)
-    )
-    count = (
-        named("cells")
-        .mark_text(align="left", dx=5, fontSize=10, color=css("soft"))
-        .encode(x="end:Q", y=y, text=alt.Text("n_label:N"))
-    )
-    return finish([thin, thick, p90, point, count, *row_names("cells")])
+    return [
+        named(data).mark_rule(strokeWidth=1, opacity=0.7).encode(*places, x=x, x2="p99:Q", color=color),
+        named(data).mark_rule(strokeWidth=5, opacity=0.35).encode(*places, x="p50_low:Q", x2="p50_high:Q", color=color),
+        named(data).mark_tick(thickness=1.5, size=11).encode(*places, x="p90:Q", color=color),
+        named(data)
+        .mark_point(filled=True, size=60, opacity=1)
+        .encode(*places, x=x, color=color, shape=series_shape(names), tooltip=tips),
+        named(data)
+        .mark_text(align="left", baseline="middle", dx=6, fontSize=10.5, color=css("soft"))
+        .encode(*places, x="end:Q", text=alt.Text("p50_label:N")),
+    ]
 
 
 def _timeline(evidence: Evidence) -> Figure:
@@ -199,6 +248,7 @@ def _context(cells: Sequence[CellNumbers]) -> Figure:
         ),
         one_setup=True,
         one_pair=True,
+        all_contexts=True,
     )
 
 

@@ -2,15 +2,9 @@
 
 from collections.abc import Sequence
 
-import altair as alt
-
 from scripts.analysis.pairs import PairVerdict
-from scripts.analysis.verdict import Word
-from scripts.report.kit.blocks import Block, Column, DataRow, Figure, Row, Section, Table
-from scripts.report.kit.charts import Spec, finish, named, row_names, rows_of, tooltip
+from scripts.report.kit.blocks import Block, Column, Row, Section, Table, in_group
 from scripts.report.kit.evidence import Evidence
-from scripts.report.kit.palette import css
-from scripts.report.kit.setups import tags
 from scripts.report.kit.words import MISSING, interval, number, sides
 
 _RULE = (
@@ -24,12 +18,9 @@ def pairs_section(evidence: Evidence, explained: Sequence[Block]) -> Section:
     """Verdicts, then what explains them."""
     if not evidence.verdicts:
         return Section("pairs", "Deep against wide", (one_arm_reason(evidence),))
-    blocks: list[Block] = []
-    if any(row.verdict.n_a and row.verdict.n_b for row in evidence.verdicts):
-        blocks.append(_forest(evidence))
-    return Section(
-        "pairs", "Deep against wide", (_RULE,), [*blocks, _table(evidence), *explained], {"verdicts": _rows(evidence)}
-    )
+    verdicts = in_group("All verdicts, with p and reasons", [_table(evidence)])
+    made_of = in_group("What the differences are made of, and other meanings of the same budget", explained)
+    return Section("pairs", "Deep against wide", (_RULE,), [*verdicts, *made_of])
 
 
 def one_arm_reason(evidence: Evidence) -> str:
@@ -45,81 +36,6 @@ def winner_phrase(row: PairVerdict) -> str:
     if row.verdict.names_winner:
         return f"deep is {row.verdict.word}"
     return str(row.verdict.word)
-
-
-def _forest(evidence: Evidence) -> Figure:
-    return Figure(
-        name="verdicts",
-        question="Which arm is faster, by how much, and how sure is that?",
-        spec=_forest_spec(),
-        note="Mark: time of the deep arm / time of the wide arm; line: 95 % bootstrap interval over runs. Left of 1 "
-        "the deep arm is faster, right of it the wide one. Filled: a winner is named; hollow: none is. n: usable runs, "
-        "deep + wide. At the chosen context.",
-        table=Table("The same numbers are in the table of verdicts below", (), ()),
-    )
-
-
-def _forest_spec() -> Spec:
-    y = rows_of()
-    x = alt.X("ratio:Q", title="deep / wide, ms per token", scale=alt.Scale(zero=False, nice=True, padding=12))
-    scale = alt.Scale(
-        domain=["deep faster", "wide faster", "no winner named"], range=[css("deep"), css("wide"), css("sweep")]
-    )
-    color = alt.Color("winner:N", legend=alt.Legend(title=None, orient="top"), scale=scale)
-    fill = alt.Fill("winner:N", legend=alt.Legend(title=None, orient="top"), scale=scale)
-    tips = tooltip(
-        ("row:N", "pair"),
-        ("ratio:Q", "deep / wide"),
-        ("low:Q", "from"),
-        ("high:Q", "to"),
-        ("word:N", "verdict"),
-        ("reason:N", "because"),
-    )
-    one = alt.Chart(alt.InlineData([{"ratio": 1}])).mark_rule(strokeWidth=1.2, color=css("ink")).encode(x="ratio:Q")
-    line = named("verdicts").mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", y=y, color=color)
-    point = (
-        named("verdicts")
-        .mark_point(size=75, strokeWidth=2, opacity=1)
-        .encode(
-            x=x,
-            y=y,
-            color=color,
-            tooltip=tips,
-            fill=alt.condition("datum.named", fill, alt.value(css("paper"))),
-        )
-    )
-    label = (
-        named("verdicts")
-        .mark_text(align="left", dx=6, fontSize=10, color=css("soft"))
-        .encode(x="high:Q", y=y, text="n_label:N")
-    )
-    return finish([one, line, point, label, *row_names("verdicts")])
-
-
-def _rows(evidence: Evidence) -> list[DataRow]:
-    return [_row(evidence, row) for row in evidence.verdicts if row.verdict.n_a and row.verdict.n_b]
-
-
-def _row(evidence: Evidence, row: PairVerdict) -> DataRow:
-    view, verdict = evidence.views[row.setup], row.verdict
-    winner = "no winner named"
-    if verdict.names_winner:
-        winner = "deep faster" if verdict.word in (Word.FASTER, Word.SMALLER) else "wide faster"
-    return {
-        **tags(view),
-        "pair": row.pair,
-        "context": row.at,
-        "row": f"{view.full_label} · {row.pair}",
-        "name": row.pair,
-        "ratio": round(verdict.ratio, 4),
-        "low": round(verdict.low, 4),
-        "high": round(verdict.high, 4),
-        "word": winner_phrase(row),
-        "winner": winner,
-        "named": verdict.names_winner,
-        "reason": verdict.reason,
-        "n_label": f"n {verdict.n_a} + {verdict.n_b}",
-    }
 
 
 def _table(evidence: Evidence) -> Table:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from models.shape import describe
 from scripts.records import RunRecord
-from scripts.report.kit.blocks import Block, Column, Row, Section, Table
+from scripts.report.kit.blocks import Block, Column, Row, Section, Table, in_group
 from scripts.report.kit.evidence import Evidence
 from scripts.report.kit.words import MISSING, megabytes, number
 from scripts.report.sections.health import record_device
@@ -25,8 +25,9 @@ def provenance_section(evidence: Evidence) -> Section:
         "Two numbers of this page were compared only if they share device, OS build, harness, runtime, charging "
         "state and protocol.",
     )
+    filled = [block for block in blocks if isinstance(block, Table) and block.rows]
     return Section(
-        "provenance", "Provenance", lead, [block for block in blocks if isinstance(block, Table) and block.rows]
+        "provenance", "Provenance", lead, in_group("Devices, setups, artifacts, harness builds and protocols", filled)
     )
 
 

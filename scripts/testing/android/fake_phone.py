@@ -20,6 +20,7 @@ from typing import Annotated
 
 import typer
 
+from export.console import run_app
 from models.errors import UserError
 from scripts.testing.android.adb_sync import SyncService
 from scripts.testing.android.adb_wire import Connection, Stream, StreamClosedError
@@ -29,7 +30,7 @@ from scripts.testing.android.phone_files import FileCommands
 from scripts.testing.android.phone_instrument import ActivityCommands, Harness, java_harness
 from scripts.testing.android.phone_services import ServiceCommands
 from scripts.testing.android.phone_shell import ShellIo, run_line
-from scripts.testing.android.phone_state import PhoneState
+from scripts.testing.android.phone_state import Death, PhoneState
 
 FEATURES = "shell_v2,cmd,stat_v2,ls_v2,fixed_push_mkdir,sendrecv_v2"
 STORAGE_BYTES = 16 << 30
@@ -74,7 +75,7 @@ class FakePhone:
         with contextlib.suppress(OSError):  # macOS: a listener is not connected
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._activities.force_stop("0 (UNKNOWN)")
+        self._activities.force_stop(Death.UNKNOWN)
         self.disconnect(0)
 
     def disconnect(self, seconds: float) -> None:
@@ -147,7 +148,7 @@ class FakePhone:
             self.disconnect(OFFLINE_S)
 
     def _reboot(self, _io: ShellIo, _words: list[str]) -> int:
-        self._activities.force_stop("0 (UNKNOWN)")
+        self._activities.force_stop(Death.UNKNOWN)
         self.restart()
         return 0
 
@@ -187,10 +188,4 @@ def main(
 
 
 if __name__ == "__main__":
-    try:
-        app(prog_name="python -m scripts.testing.android.fake_phone")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(run_app(app, "python -m scripts.testing.android.fake_phone"))

@@ -24,11 +24,25 @@ class Fault(StrEnum):
     SLOW_LINK = "slow-link"  # VALUE bytes a second towards the phone
     WRONG_HASH = "wrong-hash"  # the record is damaged after its hash was taken
     REBOOT = "reboot"  # restarts in stage VALUE of a run, back after two seconds
+    DEATH = "death"  # what Android says of a killed run: low-memory, signal, cleaner, frozen, scudo
+    NO_EXIT_INFO = "no-exit-info"  # an Android before 11: no exit records
+    TWO_USERS = "two-users"  # the harness is installed for two users, and Android lists the other one's end first
+    GRANT_REFUSED = "refuse-grant"  # `install -g` is refused, as by several makers
+    SETTINGS_REFUSED = "refuse-settings"  # adb may change no settings and press no keys
+    INSTALL_WAITS = "install-waits"  # the phone asks a person, who does not come
+    INSTALL_REFUSED = "refuse-install"  # with Failure [VALUE]
+    SYSTEM_CRASH = "crash-system"  # a run ends with Android's services, which are away for VALUE seconds
+    NO_SCREEN = "no-screen"  # the harness's screen never opens, and nothing is said
+    UNREADABLE_TMP = "unreadable-tmp"  # the app may not read /data/local/tmp
+    SERIAL = "serial"  # the phone says that its serial number is VALUE
+    MEDIA_DIR = "media-dir"  # the app's media directory is VALUE
 
 
 DEFAULTS = {
     Fault.DROP_PUSH: "100000", Fault.KILL_RUN: "decode", Fault.HANG_RUN: "decode", Fault.HOT: "47",
-    Fault.CLOCK_JUMP: "3600", Fault.SLOW_LINK: "2000000", Fault.REBOOT: "decode",
+    Fault.CLOCK_JUMP: "3600", Fault.SLOW_LINK: "2000000", Fault.REBOOT: "decode", Fault.DEATH: "low-memory",
+    Fault.INSTALL_REFUSED: "INSTALL_FAILED_ABORTED: User rejected permissions", Fault.SYSTEM_CRASH: "4",
+    Fault.SERIAL: "0123456789ABCDEF", Fault.MEDIA_DIR: "/sdcard/A folder; it's \"odd\"/dev.deepnarrow.harness",
 }  # fmt: skip
 
 

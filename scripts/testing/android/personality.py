@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from export.files import first_fault
 from models.errors import UserError
 from scripts.records import Core, DeviceFacts, DeviceKind
 
@@ -97,5 +98,4 @@ def read_personality(path: Path | None) -> Personality:
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: no TOML: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        raise UserError(f"{path}: {first_fault(error)}") from error

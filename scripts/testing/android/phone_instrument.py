@@ -16,7 +16,7 @@ from scripts.testing.android.adb_wire import StreamClosedError
 from scripts.testing.android.faults import Fault
 from scripts.testing.android.personality import thermal_status
 from scripts.testing.android.phone_shell import Command, ShellIo
-from scripts.testing.android.phone_state import MEDIA_DIR, MODEL_DIR, PACKAGE, PhoneState
+from scripts.testing.android.phone_state import MODEL_DIR, PACKAGE, Death, Exit, PhoneState
 
 COMPONENT = f"{PACKAGE}/.HarnessInstrumentation"
 RESULT_OK, RESULT_CANCELED = -1, 0
@@ -56,24 +56,24 @@ class ActivityCommands:
         """The commands by name."""
         return {"am": self._am}
 
-    def force_stop(self, reason: str) -> int | None:
+    def force_stop(self, death: Death) -> int | None:
         """End the active run, as the system does; returns the id of its process, None where none is active."""
         process = self._state.process
         if process is None or process.poll() is not None:
             return None
         process.send_signal(signal.SIGKILL)
         process.wait()
-        self._state.exits.append((self._state.wall_clock_s(), process.pid, reason))
+        self._state.exits.append(Exit(self._state.wall_clock_s(), process.pid, death))
         return process.pid
 
     def _am(self, io: ShellIo, words: list[str]) -> int:
-        if not self._state.is_booted:
+        if not self._state.has_services:
             io.complain("cmd: Can't find service: activity")
             return 20
         match words:
             case ["force-stop", package]:
                 if package == PACKAGE:
-                    self.force_stop("10 (USER REQUESTED)")
+                    self.force_stop(Death.FORCE_STOP)
                 return 0
             case ["instrument", *options]:
                 return self._instrument(io, *_parse(options))
@@ -86,38 +86,47 @@ class ActivityCommands:
             _status(io, {"Error": f"Unable to find instrumentation info for: ComponentInfo{{{component}}}"}, -1)
             io.complain(f"android.util.AndroidException: INSTRUMENTATION_FAILED: {component}")
             return 1
-        if extras.get("op") == "prepare":
-            return self._prepare(io)
-        if not self._state.run_lock.acquire(blocking=False):
-            return _result(io, {"message": "a run is active on this phone"}, RESULT_CANCELED)
-        try:
+        # Whatever is asked: Android stops the whole package first, and so a run that is active.
+        self.force_stop(Death.START)
+        with self._state.run_lock:
+            if extras.get("op") == "prepare":
+                return self._prepare(io)
+            if self._state.faults.value(Fault.NO_SCREEN) is not None:
+                return self._wait_for_ever(io)
             return self._run(io, extras)
-        finally:
-            self._state.run_lock.release()
+
+    def _wait_for_ever(self, io: ShellIo) -> int:
+        """The screen does not open: a process of the harness that waits, until something stops it."""
+        with subprocess.Popen(["sleep", "infinity"], stdin=subprocess.DEVNULL) as process:
+            self._state.process = process
+            process.wait()
+        self._state.process = None
+        return _result(io, {"shortMsg": "Process crashed."}, RESULT_CANCELED)
 
     def _prepare(self, io: ShellIo) -> int:
         if self._state.faults.value(Fault.NO_MEDIA_DIR) is not None:
-            return _result(io, {"message": "no media directory: shared storage is not there"}, RESULT_CANCELED)
+            return _refusal(io, "shared-storage", "no media directory: shared storage is not there")
         for folder in ("requests", "runs", "artifacts"):
-            self._state.locate(f"{MEDIA_DIR}/{folder}").mkdir(parents=True, exist_ok=True)
-        return _result(io, {"media_dir": MEDIA_DIR}, RESULT_OK)
+            self._state.locate(f"{self._state.media_dir}/{folder}").mkdir(parents=True, exist_ok=True)
+        return _result(io, {"media_dir": self._state.media_dir}, RESULT_OK)
 
     def _run(self, io: ShellIo, extras: Mapping[str, str]) -> int:
         artifact = extras.get("artifact", "")
-        if not artifact.startswith((f"{MODEL_DIR}/", f"{MEDIA_DIR}/")):
-            message = f"artifact {artifact!r} must lie in {MODEL_DIR} or {MEDIA_DIR}"
-            return _result(io, {"message": message}, RESULT_CANCELED)
+        if not artifact.startswith((f"{MODEL_DIR}/", f"{self._state.media_dir}/")):
+            return _refusal(io, "request", f"artifact {artifact!r} must lie in {MODEL_DIR} or {self._state.media_dir}")
+        if not self._state.can_app_read(artifact):
+            return _refusal(io, "unreadable-artifact", f"{artifact}: the app cannot read it")
         work = self._state.locate("/data/user/0") / PACKAGE
         work.mkdir(parents=True, exist_ok=True)
         request = self._request_file(extras.get("request", ""), work)
         if request is None:
-            return _result(io, {"message": "request is neither a file nor base64"}, RESULT_CANCELED)
+            return _refusal(io, "request", "request is neither a file nor base64")
         device = work / "device.json"
         device.write_text(json.dumps(self._device_json()))
         return self._run_harness(io, self._state.locate(artifact), request, device, work)
 
     def _run_harness(self, io: ShellIo, artifact: Path, request: Path, device: Path, work: Path) -> int:
-        out = self._state.locate(f"{MEDIA_DIR}/runs")
+        out = self._state.locate(f"{self._state.media_dir}/runs")
         command = [*self._harness.command, "run", "--artifact", str(artifact), "--request", str(request)]
         command += ["--out", str(out), "--device-json", str(device)]
         errors = work / "errors.txt"
@@ -130,6 +139,7 @@ class ActivityCommands:
             assert process.stdout
             last = self._relay(io, process.stdout)
             code = process.wait()
+            process.stdout.close()
         finally:
             self._state.set_busy(False)
             self._state.process = None
@@ -152,20 +162,38 @@ class ActivityCommands:
         faults, process = self._state.faults, self._state.process
         if faults.value(Fault.KILL_RUN) == stage and faults.strike(Fault.KILL_RUN):
             # Lines that the harness wrote before its end come after it.
-            if pid := self.force_stop("3 (LOW_MEMORY)"):
-                self._state.log_crash(pid, "lowmemorykiller", f"Kill '{PACKAGE}' ({pid}) to free memory")
+            death = Death(faults.value(Fault.DEATH) or Death.LOW_MEMORY)
+            if pid := self.force_stop(death):
+                self._log_death(pid, death)
+        elif (away_s := faults.value(Fault.SYSTEM_CRASH)) and faults.strike(Fault.SYSTEM_CRASH):
+            self._state.crash_system(float(away_s))
+            self.force_stop(Death.UNKNOWN)
         elif faults.value(Fault.HANG_RUN) == stage and faults.strike(Fault.HANG_RUN) and process:
             process.send_signal(signal.SIGSTOP)
         elif faults.value(Fault.REBOOT) == stage and faults.strike(Fault.REBOOT):
-            self.force_stop("0 (UNKNOWN)")
+            self.force_stop(Death.UNKNOWN)
             self._restart()
 
+    def _log_death(self, pid: int, death: Death) -> None:
+        if death is Death.LOW_MEMORY:
+            self._state.log_crash(pid, "lowmemorykiller", f"Kill '{PACKAGE}' ({pid}) to free memory")
+        elif death is Death.SCUDO:
+            self._state.log_crash(
+                pid, "libc", f"Fatal signal 6 (SIGABRT) in tid {pid} (run), pid {pid} ({PACKAGE[-15:]})"
+            )
+            self._state.log_crash(pid + 1, "DEBUG", f"pid: {pid}, tid: {pid}, name: run  >>> {PACKAGE} <<<")
+            words = "Abort message: 'Scudo ERROR: internal map failure (error desc=Out of memory) requesting 536872KB'"
+            self._state.log_crash(pid + 1, "DEBUG", words)
+
     def _tell_end(self, io: ShellIo, code: int, last: Mapping[str, object], errors: Path) -> int:
+        if not self._state.has_services:
+            io.say("INSTRUMENTATION_ABORTED: System has crashed.")
+            return 0
         if code != BAD_INPUT and "record" not in last:
             return _result(io, {"shortMsg": "Process crashed."}, RESULT_CANCELED)
         if code == BAD_INPUT:
             text = errors.read_text(errors="replace").strip().splitlines()
-            return _result(io, {"message": (text or ["the harness said nothing"])[-1]}, RESULT_CANCELED)
+            return _refusal(io, "request", (text or ["the harness said nothing"])[-1])
         record = Path(str(last["record"]))
         if self._state.faults.strike(Fault.WRONG_HASH):
             with (record.parent / RECORD_FILE).open("ab") as file:
@@ -217,6 +245,10 @@ def _status(io: ShellIo, values: Mapping[str, object], code: int) -> None:
     for key, value in values.items():
         io.say(f"INSTRUMENTATION_STATUS: {key}={value}")
     io.say(f"INSTRUMENTATION_STATUS_CODE: {code}")
+
+
+def _refusal(io: ShellIo, code: str, message: str) -> int:
+    return _result(io, {"refusal": code, "message": message}, RESULT_CANCELED)
 
 
 def _result(io: ShellIo, values: Mapping[str, str], code: int) -> int:

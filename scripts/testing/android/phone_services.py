@@ -2,16 +2,28 @@
 
 import re
 import shutil
+import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from scripts.testing.android.faults import Fault
 from scripts.testing.android.personality import thermal_status
 from scripts.testing.android.phone_shell import Command, ShellIo
-from scripts.testing.android.phone_state import PACKAGE, PhoneState
+from scripts.testing.android.phone_state import PACKAGE, Death, Exit, PhoneState
 
 STAY_ON = "stay_on_while_plugged_in"
+_SERVICES = {"pm": "package", "svc": "power", "wm": "window"}
+NO_GRANT = (
+    "java.lang.SecurityException: You need the android.permission.INSTALL_GRANT_RUNTIME_PERMISSIONS permission to use the "
+    "PackageManager.INSTALL_GRANT_RUNTIME_PERMISSIONS flag"
+)
+NO_SETTINGS = (
+    "java.lang.SecurityException: Permission denial: writing to settings "
+    "requires:android.permission.WRITE_SECURE_SETTINGS"
+)
+NO_KEYS = (
+    "java.lang.SecurityException: Injecting input events requires the caller to have the INJECT_EVENTS permission."
+)
 
 
 class ServiceCommands:
@@ -23,11 +35,27 @@ class ServiceCommands:
 
     def table(self) -> dict[str, Command]:
         """The commands by name."""
-        return {
-            "getprop": self._getprop, "settings": self._settings, "pm": self._pm, "cmd": self._cmd,
-            "dumpsys": self._dumpsys, "svc": self._svc, "logcat": self._logcat, "pidof": self._pidof,
-            "input": _nothing, "wm": _nothing, "log": _nothing, "sync": _nothing, "export": _nothing,
+        served: dict[str, Command] = {
+            "settings": self._settings, "pm": self._pm, "cmd": self._cmd, "dumpsys": self._dumpsys, "svc": self._svc,
+            "input": self._input, "wm": _nothing,
         }  # fmt: skip
+        return {name: self._served(name, command) for name, command in served.items()} | {
+            "getprop": self._getprop, "logcat": self._logcat, "pidof": self._pidof, "log": _nothing, "sync": _nothing,
+            "export": _nothing,
+        }  # fmt: skip
+
+    def _served(self, name: str, command: Command) -> Command:
+        """A command that asks one of Android's services, which may be away."""
+
+        def ask(io: ShellIo, words: list[str]) -> int:
+            if self._state.has_services:
+                return command(io, words)
+            io.complain(
+                f"cmd: Can't find service: {words[0] if name == 'cmd' and words else _SERVICES.get(name, name)}"
+            )
+            return 20
+
+        return ask
 
     def _getprop(self, io: ShellIo, words: list[str]) -> int:
         properties = self._state.properties()
@@ -42,6 +70,8 @@ class ServiceCommands:
         match words:
             case ["get", space, key]:
                 io.say(self._state.settings.get((space, key), "null"))
+            case ["put" | "delete" as what, *_] if self._state.faults.value(Fault.SETTINGS_REFUSED) is not None:
+                return _exception(io, what, NO_SETTINGS)
             case ["put", space, key, value]:
                 self._state.settings[space, key] = value
             case ["delete", space, key]:
@@ -61,6 +91,8 @@ class ServiceCommands:
 
     def _pm(self, io: ShellIo, words: list[str]) -> int:
         match words:
+            case ["path", "android"]:
+                io.say("package:/system/framework/framework-res.apk")
             case ["path", package] if package in self._state.packages:
                 io.say(f"package:{self._state.packages[package]}")
             case ["path", _]:
@@ -70,7 +102,7 @@ class ServiceCommands:
                     if all(word.startswith("-") or word in package for word in rest):
                         io.say(f"package:{package}")
             case ["install", *options]:
-                return self._install_file(io, self._locate(options[-1]))
+                return self._guard(io, options) or self._install_file(io, self._locate(options[-1]))
             case ["uninstall", *options]:
                 self._state.packages.pop(options[-1], None)
                 io.say("Success")
@@ -88,7 +120,24 @@ class ServiceCommands:
         shutil.copyfile(source, self._package_file())
         return self._installed(io)
 
-    def _install_stream(self, io: ShellIo, size: int) -> int:
+    def _guard(self, io: ShellIo, options: list[str]) -> int:
+        """What a maker or a person has against an installation: the exit code, 0 for nothing."""
+        faults = self._state.faults
+        if faults.value(Fault.GRANT_REFUSED) is not None and "-g" in options:
+            return _exception(io, "install", NO_GRANT)
+        if (reason := faults.value(Fault.INSTALL_REFUSED)) and faults.strike(Fault.INSTALL_REFUSED):
+            io.say(f"Failure [{reason}]")
+            return 1
+        while faults.value(Fault.INSTALL_WAITS) is not None:
+            time.sleep(0.05)
+        return 0
+
+    def _install_stream(self, io: ShellIo, options: list[str]) -> int:
+        size = int(options[options.index("-S") + 1])
+        if code := self._guard(io, options):
+            while size:
+                size -= len(io.read_some(size))
+            return code
         full = self._state.faults.strike(Fault.INSTALL_FULL)
         with self._package_file().open("wb") as file:
             while size:
@@ -114,7 +163,7 @@ class ServiceCommands:
     def _cmd(self, io: ShellIo, words: list[str]) -> int:
         match words:
             case ["package", "install", *options] if "-S" in options:
-                return self._install_stream(io, int(options[options.index("-S") + 1]))
+                return self._install_stream(io, options)
             case ["package", "compile", *_]:
                 io.say("Success")
             case ["package", *rest]:
@@ -176,15 +225,25 @@ class ServiceCommands:
         io.say(f"\tTemperature{{mValue={celsius:.1f}, mType=3, mName=skin, mStatus={thermal_status(celsius)}}}")
 
     def _exit_info(self, io: ShellIo) -> None:
+        faults = self._state.faults
+        if faults.value(Fault.NO_EXIT_INFO) is not None:
+            io.say("Bad activity command, or no activities match: exit-info\nUse -h for help.")
+            return
         io.say("ACTIVITY MANAGER PROCESS EXIT INFO (dumpsys activity exit-info)")
         io.say(f"  package: {PACKAGE}")
+        if faults.value(Fault.TWO_USERS) is not None:
+            io.say("    Historical Process Exit for uid=1010234")
+            for line in Exit(self._state.wall_clock_s() - 86_400, 99, Death.SIGNAL).lines(0, user=10):
+                io.say(line)
         io.say("    Historical Process Exit for uid=10234")
-        for number, (at, pid, reason) in enumerate(reversed(self._state.exits)):
-            stamp = datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-            io.say(f"        ApplicationExitInfo #{number}:")
-            io.say(f"          timestamp={stamp} pid={pid} realUid=10234 packageUid=10234 definingUid=10234 user=0")
-            io.say(f"          process={PACKAGE} reason={reason} subreason=0 (UNKNOWN) status=9")
-            io.say("          importance=100 pss=0.00 rss=0.00 description=null state=empty trace=null")
+        for number, ended in enumerate(reversed(self._state.exits)):
+            for line in ended.lines(number):
+                io.say(line)
+
+    def _input(self, io: ShellIo, words: list[str]) -> int:
+        if self._state.faults.value(Fault.SETTINGS_REFUSED) is not None:
+            return _exception(io, "input", NO_KEYS)
+        return 0
 
     def _logcat(self, io: ShellIo, words: list[str]) -> int:
         if "-c" in words:
@@ -206,6 +265,12 @@ class ServiceCommands:
             return 1
         io.say(str(process.pid))
         return 0
+
+
+def _exception(io: ShellIo, what: str, exception: str) -> int:
+    """As Android's services print one to a shell."""
+    io.complain(f"\nException occurred while executing '{what}':\n{exception}\n\tat com.android.server.Service.ask(1)")
+    return 255
 
 
 def _nothing(_io: ShellIo, _words: list[str]) -> int:

@@ -7,6 +7,7 @@ import uuid
 from collections import deque
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
 from scripts.testing.android.faults import Fault, Faults
@@ -16,6 +17,54 @@ PACKAGE = "dev.deepnarrow.harness"
 MEDIA_DIR = f"/sdcard/Android/media/{PACKAGE}"
 MODEL_DIR = "/data/local/tmp/deepnarrow"
 SHARED_STORAGE = "/storage/emulated/0"
+
+
+class Death(StrEnum):
+    """Ways in which the system or its allocator ends a process."""
+
+    LOW_MEMORY = "low-memory"
+    SIGNAL = "signal"
+    CLEANER = "cleaner"
+    FROZEN = "frozen"
+    SCUDO = "scudo"
+    FORCE_STOP = "force-stop"
+    START = "start"
+    UNKNOWN = "unknown"
+
+
+# (reason, subreason, status, rss, description), as real phones write them.
+EXIT_TEXTS = {
+    Death.LOW_MEMORY: ("3 (LOW_MEMORY)", "0 (UNKNOWN)", 0, "1.1GB", "null"),
+    Death.SIGNAL: ("2 (SIGNALED)", "0 (UNKNOWN)", 9, "1.6GB", "null"),
+    Death.CLEANER: ("10 (USER REQUESTED)", "21 (FORCE STOP)", 0, "618MB",
+                    f"stop {PACKAGE} due to RemoveTaskMemoryClean"),
+    Death.FROZEN: ("14 (FREEZER)", "20 (FREEZER BINDER TRANSACTION)", 0, "618MB", "Sync transaction while frozen"),
+    Death.SCUDO: ("5 (APP CRASH(NATIVE))", "0 (UNKNOWN)", 6, "1.9GB", "crash"),
+    Death.FORCE_STOP: ("10 (USER REQUESTED)", "21 (FORCE STOP)", 0, "0.00", f"stop {PACKAGE} due to from pid 4711"),
+    Death.START: ("10 (USER REQUESTED)", "21 (FORCE STOP)", 0, "0.00", f"stop {PACKAGE} due to start instr"),
+    Death.UNKNOWN: ("0 (UNKNOWN)", "0 (UNKNOWN)", 0, "0.00", "null"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """An end of the harness, as `dumpsys activity exit-info` tells it."""
+
+    at_s: float
+    pid: int
+    death: Death
+
+    def lines(self, number: int, user: int = 0) -> list[str]:
+        """The entry."""
+        stamp = datetime.fromtimestamp(self.at_s, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        reason, subreason, status, rss, description = EXIT_TEXTS[self.death]
+        uid = user * 100_000 + 10_234
+        return [
+            f"        ApplicationExitInfo #{number}:",
+            f"          timestamp={stamp} pid={self.pid} realUid={uid} packageUid={uid} definingUid={uid} user={user}",
+            f"          process={PACKAGE} reason={reason} subreason={subreason} status={status}",
+            f"          importance=100 pss=0.00 rss={rss} description={description} state=empty trace=null",
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +100,7 @@ class PhoneState:
         self.version_name = "0.1.0"
         self.packages: dict[str, str] = {}
         self.settings: dict[tuple[str, str], str] = {}
-        self.exits: list[tuple[float, int, str]] = []
+        self.exits: list[Exit] = []
         self.log: deque[LogLine] = deque(maxlen=1000)
         self.process: subprocess.Popen[bytes] | None = None
         self.run_lock = threading.Lock()
@@ -68,9 +117,28 @@ class PhoneState:
         """Whether Android is up, which takes longer than adb's daemon."""
         return time.monotonic() >= self._booted_at_s
 
+    @property
+    def media_dir(self) -> str:
+        """The harness's own folder in shared storage."""
+        return self.faults.value(Fault.MEDIA_DIR) or MEDIA_DIR
+
+    @property
+    def has_services(self) -> bool:
+        """Whether Android's services answer; adb and `sys.boot_completed` do not tell."""
+        return self.is_booted and time.monotonic() >= self._services_at_s
+
+    def crash_system(self, seconds: float) -> None:
+        """Android's system server dies and starts again."""
+        self._services_at_s = time.monotonic() + seconds
+
+    def can_app_read(self, path: str) -> bool:
+        """Whether the harness may read an artifact's folder."""
+        hidden = self.faults.value(Fault.UNREADABLE_TMP) is not None and path.startswith("/data/local/tmp")
+        return not hidden and (self.locate(path) / "manifest.json").is_file()
+
     def boot(self, android_after_s: float = 0.0) -> None:
         """Forget what does not survive a restart."""
-        self._booted_at_s = time.monotonic() + android_after_s
+        self._booted_at_s = self._services_at_s = time.monotonic() + android_after_s
         self.thermal_override: int | None = None
         self.battery_override = False
         self.fixed_performance = False
@@ -121,7 +189,7 @@ class PhoneState:
         """What `getprop` prints."""
         who = self.personality
         return {
-            "ro.serialno": self.serial, "ro.product.manufacturer": who.manufacturer, "ro.product.model": who.model,
+            "ro.serialno": self.faults.value(Fault.SERIAL) or self.serial, "ro.product.manufacturer": who.manufacturer, "ro.product.model": who.model,
             "ro.product.brand": who.manufacturer, "ro.soc.model": who.soc, "ro.build.fingerprint": who.build,
             "ro.build.version.release": who.android, "ro.build.version.sdk": str(who.sdk),
             "ro.product.cpu.abi": who.abi, "ro.product.cpu.abilist": who.abi,

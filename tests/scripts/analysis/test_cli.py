@@ -1,8 +1,11 @@
+import contextlib
+import io
 import json
+from typing import NamedTuple
 
 import pytest
-from typer.testing import CliRunner
 
+from export.console import run_app
 from models.catalog import get_pair
 from models.cost import parameter_counts
 from models.pair import Arm
@@ -17,15 +20,25 @@ from scripts.testing.records.generator import (
     write_results,
 )
 
-RUN = CliRunner()
 TINY = pair_networks("tiny")
 MANY = [*sweep_networks()[:5], *TINY]
 
 
+class Told(NamedTuple):
+    exit_code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def output(self):
+        return self.stdout + self.stderr
+
+
 def call(*arguments):
-    result = RUN.invoke(app, [str(each) for each in arguments])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run_app(app, "analysis", [str(each) for each in arguments])
+    return Told(code, out.getvalue(), err.getvalue())
 
 
 def results(folder, networks=TINY, device=None, **campaign):
@@ -209,7 +222,7 @@ def test_one_zero_leaves_the_other_rows_of_a_table(tmp_path):
         assert result.exit_code == 0
     words = json.loads(call("verdicts", tmp_path, "--metric", "step_overhead_ms", "--json").stdout)["verdicts"]
     undecided = [each["verdict"]["reason"] for each in words if each["verdict"]["word"] == "undecided"]
-    # both depths of one pair, the other pair keeps its verdicts
+    # both contexts of one pair, the other pair keeps its verdicts
     assert undecided == ["1 of 12 runs have a value that is not above 0, and so no ratio"] * 2
     assert len(words) == 4
 

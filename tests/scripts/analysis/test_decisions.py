@@ -10,6 +10,7 @@ from models.cost import stored_bytes, weight_bytes_read
 from models.errors import UserError
 from models.storage import Storage, WeightFormat
 from models.tensors import Role
+from scripts.analysis.cells import group_cells
 from scripts.analysis.health import Grade, device_health, grade, stability_score
 from scripts.analysis.history import find_steps, series_of
 from scripts.analysis.pairs import pair_verdicts
@@ -39,7 +40,7 @@ def amounts(shape, storage):
 
 
 def fitted(device):
-    (price,) = setup_prices(generate_records([device], sweep_networks(), Campaign(repetitions=5)))
+    (price,) = setup_prices(group_cells(generate_records([device], sweep_networks(), Campaign(repetitions=5))))
     assert isinstance(price.outcome, PriceFit)
     return price
 
@@ -71,8 +72,8 @@ def test_the_seed_articles_networks_are_explained_by_size():
 def test_shares_of_a_pair_add_up_to_what_was_measured():
     device = GeneratedDevice(run_noise=0.005)
     records = generate_records([device], [*sweep_networks(), *pair_networks("mobilellm-125m")], Campaign(repetitions=5))
-    rows = pair_verdicts(records)
-    told = explanations(rows, setup_prices(records))[1]
+    rows = pair_verdicts(group_cells(records))
+    told = explanations(rows, setup_prices(group_cells(records)))[1]
     parts = told.body_ns + told.head_ns + told.kv_ns + told.layers_ns + told.rest_ns
     assert parts == pytest.approx(told.difference_ns)
     assert told.layers_ns == pytest.approx(18 * device.tau_ns, rel=0.05)
@@ -211,7 +212,7 @@ def test_history_joins_builds_of_one_network_in_order_of_time():
             name=f"night-{night:02d}", repetitions=2, started_day=night, harness_build=f"build-{night}", slower=slower
         )
         records += generate_records([GeneratedDevice()], pair_networks("tiny"), campaign, seed=night)
-    series = {(each.network[2], each.at): each for each in series_of(records[::-1])}
+    series = {(each.network[2], each.at): each for each in series_of(group_cells(records[::-1]))}
     assert len(series) == 4
     deep, wide = series["deep-8x64", 0], series["wide-2x128", 0]
     assert deep.campaigns == tuple(f"night-{night:02d}" for night in range(1, 19))
@@ -234,9 +235,8 @@ def test_stability_score_is_executorchs():
 
 def test_health_tells_a_steady_device_from_an_unsteady_one():
     devices = [GeneratedDevice(run_noise=0.005), GeneratedDevice(device_id="phone-2", run_noise=0.2)]
-    steady, unsteady = device_health(
-        generate_records(devices, pair_networks("tiny"), Campaign(repetitions=8, invalid_runs=1))
-    )
+    records = generate_records(devices, pair_networks("tiny"), Campaign(repetitions=8, invalid_runs=1))
+    steady, unsteady = device_health(group_cells(records))
     assert steady.grade is Grade.EXCELLENT
     assert unsteady.grade is Grade.POOR
     assert steady.spread < 0.02 < unsteady.spread

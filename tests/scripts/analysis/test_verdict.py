@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from models.errors import UserError
+from scripts.analysis.cells import group_cells
 from scripts.analysis.metrics import METRICS, MetricName
 from scripts.analysis.pairs import pair_verdicts
 from scripts.analysis.ranks import Method, least_p
@@ -118,14 +119,16 @@ def test_a_zero_is_undecided_and_no_test_of_the_family():
 def test_rows_without_enough_runs_do_not_raise_the_p_over_everything():
     few = generate_records([GeneratedDevice(device_id="phone-2")], pair_networks("tiny"), Campaign(repetitions=4))
     many = generate_records([GeneratedDevice()], pair_networks("tiny"), Campaign(repetitions=6))
-    alone, both = pair_verdicts(many), pair_verdicts([*many, *few])
+    alone, both = pair_verdicts(group_cells(many)), pair_verdicts(group_cells([*many, *few]))
     assert [each.p_all for each in both if each.setup == alone[0].setup] == [each.p_all for each in alone]
     assert {each.p_all for each in both if each.setup != alone[0].setup} == {1.0}
 
 
 def test_pairs_are_compared_inside_a_setup_and_corrected_there():
     devices = [GeneratedDevice(), GeneratedDevice(device_id="phone-2", tau_ns=0.0, t0_ns=2e6)]
-    rows = pair_verdicts(generate_records(devices, pair_networks("mobilellm-125m"), Campaign(repetitions=6)))
+    rows = pair_verdicts(
+        group_cells(generate_records(devices, pair_networks("mobilellm-125m"), Campaign(repetitions=6)))
+    )
     assert [(row.setup.device.id, row.at) for row in rows] == [
         ("phone-1", 0), ("phone-1", 512), ("phone-2", 0), ("phone-2", 512)
     ]  # fmt: skip
@@ -136,8 +139,12 @@ def test_pairs_are_compared_inside_a_setup_and_corrected_there():
 
 
 def test_neighbouring_runs_are_paired_from_eight_on():
-    few = pair_verdicts(generate_records([GeneratedDevice()], pair_networks("tiny"), Campaign(repetitions=7)))
-    many = pair_verdicts(generate_records([GeneratedDevice()], pair_networks("tiny"), Campaign(repetitions=8)))
+    few = pair_verdicts(
+        group_cells(generate_records([GeneratedDevice()], pair_networks("tiny"), Campaign(repetitions=7)))
+    )
+    many = pair_verdicts(
+        group_cells(generate_records([GeneratedDevice()], pair_networks("tiny"), Campaign(repetitions=8)))
+    )
     assert {row.verdict.method for row in few} == {Method.MANN_WHITNEY}
     assert {row.verdict.method for row in many} == {Method.PAIRED}
 
@@ -201,6 +208,6 @@ def test_under_drift_a_winners_interval_never_holds_1():
 
 def test_invalid_and_failed_runs_never_enter_a_verdict():
     campaign = Campaign(repetitions=7, invalid_runs=2, failed_runs=4)
-    row = pair_verdicts(generate_records([GeneratedDevice()], pair_networks("tiny"), campaign))[0]
+    row = pair_verdicts(group_cells(generate_records([GeneratedDevice()], pair_networks("tiny"), campaign)))[0]
     assert (row.verdict.n_a, row.verdict.n_b) == (4, 4)
     assert row.verdict.word is Word.NOT_ENOUGH

@@ -4,6 +4,7 @@ import pytest
 
 from export.quantization import Scheme
 from models.pair import Arm
+from scripts.analysis.cells import group_cells
 from scripts.analysis.verdict import Word
 from scripts.claims.answers import Answer, Claim, Finding, claims_table, settle
 from scripts.claims.seed_article.pairs import AS_WRITTEN, EXAMPLE, MATCHED, SEED_PAIRS, pair_facts
@@ -16,7 +17,7 @@ from scripts.records import DeviceKind, Protocol
 from scripts.testing.records.generator import Campaign, GeneratedDevice, generate_records, pair_networks
 
 RUNS = 10
-PROTOCOL = Protocol(prompt_lengths=(64,), depths=(0,), decode_steps=8)
+PROTOCOL = Protocol(prompt_lengths=(64,), contexts=(0,), decode_steps=8)
 
 
 def article(*times: tuple[str, float, float], threads: int = 1, batch: int = 1) -> SeedArticle:
@@ -46,8 +47,8 @@ def answer(claim: Claim, **inputs) -> Answer:
     return row(claim, **inputs).answer
 
 
-def row(claim: Claim, **inputs):
-    return next(each for each in claims_table(**inputs) if each.claim is claim)
+def row(claim: Claim, records=(), **inputs):
+    return next(each for each in claims_table(group_cells(records), **inputs) if each.claim is claim)
 
 
 def training_of(task: Task, losses: dict[tuple[Arm, Variant], list[float]], quick: bool = False) -> Training:

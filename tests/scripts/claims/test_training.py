@@ -97,8 +97,10 @@ def test_the_command_end_to_end(tmp_path):
     assert (result.quick, result.complete) == (True, True)
     assert {run.task for run in result.runs} == set(Task)
     for facts in result.tasks:
-        assert result.select(facts.task, Arm.DEEP, result.runs[-1].variant) or facts.task is not Task.TEXT
         assert abs(facts.deep_parameters - facts.wide_parameters) <= 0.01 * facts.deep_parameters
+    asked = {(p.facts.task, arm, variant) for p in problems(QUICK) for arm in p.variants for variant in p.variants[arm]}
+    assert {(run.task, run.arm, run.variant) for run in result.runs} == asked
+    assert all(len(result.select(*each)) == 1 for each in asked), "one compared run for the one seed"
     assert all(run.curve and len(run.gradients) == 2 for run in result.runs)
 
 

@@ -33,7 +33,7 @@ def campaign(tiny_artifacts: Path) -> Campaign:
     """Both arms of tiny on ONNX, three repetitions."""
     return Campaign.model_validate(
         {"name": "test", "artifacts_folder": tiny_artifacts, "pairs": ["tiny"], "targets": ["onnx"], "repetitions": 3,
-         "protocol": SMALL, "devices": [["kind:phone"]], "gates": {"wait_s": 0}}
+         "protocol": SMALL, "devices": [["kind:phone"]], "start_limits": {"wait_s": 0}}
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from scripts.farm.device import DeviceIdentity, DeviceState, Progress, Remember
 from scripts.farm.outcomes import empty_record
 from scripts.records import (
     Completed,
-    Device,
+    DeviceFacts,
     DeviceKind,
     Failed,
     FailureKind,
@@ -21,10 +21,10 @@ from scripts.records import (
 )
 
 SMALL = {
-    "num_threads": 1, "prompt_lengths": [8], "prefill_repetitions": 1, "depths": [0, 16], "decode_steps": 4,
+    "num_threads": 1, "prompt_lengths": [8], "prefill_repetitions": 1, "contexts": [0, 16], "decode_steps": 4,
     "warm_up_steps": 1, "probe": {"buffer_bytes": 1 << 20, "passes": 3},
 }  # fmt: skip
-FACTS = Device(
+FACTS = DeviceFacts(
     kind=DeviceKind.PHONE, os="android", os_version="15", os_build="build-1", manufacturer="Maker", model="Phone 1",
     soc="SoC 8", abi="arm64-v8a", cores=(), ram_bytes=None,
 )  # fmt: skip
@@ -69,13 +69,13 @@ class ScriptedPhone:
         self.calls.append("install")
         return "build"
 
-    async def stage(self, folder: Path, manifest: Manifest) -> str:
+    async def push(self, folder: Path, manifest: Manifest) -> str:
         self.manifest = manifest
         self.staged_sha256 = sha256(folder / MANIFEST_FILE)
         return str(folder)
 
     async def run(
-        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+        self, request: RunRequest, pushed: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
         self.calls.append(f"run {request.run_id}")
         self.runs.append(request)

@@ -15,7 +15,7 @@ devices = [["os:android", "lab-2"], ["kind:host"]]
 
 [protocol]
 num_threads = 2
-depths = [0, 64]
+contexts = [0, 64]
 
 [labels]
 lab-2 = ["SERIAL"]
@@ -32,7 +32,7 @@ def test_a_good_file(tmp_path: Path) -> None:
     campaign = read_campaign(write(tmp_path, GOOD))
     assert campaign.repetitions == 5
     assert campaign.artifacts_folder == tmp_path / "made"
-    assert campaign.protocol.depths == (0, 64)
+    assert campaign.protocol.contexts == (0, 64)
     assert campaign.selects(frozenset({"os:android", "lab-2", "soc:x"}))
     assert campaign.selects(frozenset({"Kind:Host"}))
     assert not campaign.selects(frozenset({"os:android"}))
@@ -44,8 +44,16 @@ def test_a_good_file(tmp_path: Path) -> None:
     [
         ('name = "nightly"', "name = ", "at line 1"),
         ("num_threads = 2", "num_threads = 0", ":7: protocol.num_threads: "),
-        ("num_threads = 2", "threads = 2", ":7: protocol.threads: unknown key; known here: backend, decode_steps"),
-        ("depths = [0, 64]", "depths = [64, 0]", ":8: protocol.depths: must be one or more numbers in ascending order"),
+        (
+            "num_threads = 2",
+            "threads = 2",
+            ":7: protocol.threads: unknown key; known here: backend, contexts",
+        ),
+        (
+            "contexts = [0, 64]",
+            "contexts = [64, 0]",
+            ":8: protocol.contexts: must be one or more numbers in",
+        ),
         ('pairs = ["tiny"]', 'pair = ["tiny"]', ":2: pair: unknown key; known here: artifacts, artifacts_folder"),
         ('pairs = ["tiny"]', "", "pairs or artifacts must name something"),
         ('pairs = ["tiny"]', 'pairs = ["tiny"]\ntargets = ["tflite"]', ":3: targets.0: "),

@@ -16,7 +16,7 @@ HOT = "battery at 46.0 C, above max_battery_celsius 37.0 after 300 s"
 
 
 class HotPhone(ScriptedPhone):
-    """Its harness waits for the gates and gives up."""
+    """Its harness waits for the start limits and gives up."""
 
     async def run(self, *arguments: object) -> RunRecord:
         record = await super().run(*arguments)  # pyright: ignore[reportArgumentType]
@@ -33,11 +33,9 @@ class HotDiscovery:
         return []
 
 
-def main(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int | str | None:
+def main(monkeypatch: pytest.MonkeyPatch, *words: str | Path) -> int:
     monkeypatch.setattr(sys, "argv", ["farm", *map(str, words)])
-    with pytest.raises(SystemExit) as told:
-        cli.main()
-    return told.value.code
+    return cli.main()
 
 
 def test_quick_on_a_hot_phone_says_why_there_is_no_verdict(

@@ -12,11 +12,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from models.errors import UserError
 from scripts.farm.dask.options import DaskOptions
 from scripts.farm.store.lock import user_folder
 from scripts.records import Completed, read_finished_record
+from tests.limits import HUNG_S
 from tests.scripts.farm.test_end_to_end import campaign_file, farm, name_of
 
 NAMES = ("bench-1", "bench-2")
@@ -39,7 +41,7 @@ def process(*words: str, log: Path, **environment: str) -> Iterator[subprocess.P
     finally:
         child.send_signal(signal.SIGTERM)
         try:
-            child.wait(timeout=20)
+            child.wait(timeout=HUNG_S)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
@@ -65,7 +67,7 @@ def worker(address: str, name: str, folder: Path) -> subprocess.Popen[bytes]:
 
 def wait_until_running(folder: Path, device: str) -> None:
     """Until a run of this campaign that is no canary has begun on the device."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + HUNG_S
     places = user_folder() / "runs" / device
     while time.monotonic() < deadline:
         for request in places.glob("*/request.json"):
@@ -76,7 +78,14 @@ def wait_until_running(folder: Path, device: str) -> None:
             if plan["campaign"] == name_of(folder) and plan["device_id"] == device and not plan["canary"]:
                 return
         time.sleep(0.05)
-    raise AssertionError("no run began within two minutes")
+    raise AssertionError("no run began in time")
+
+
+def wait_for_workers(address: str, count: int) -> list[str]:
+    """The addresses of the workers, once there are so many."""
+    with Client(address, timeout=HUNG_S, set_as_default=False) as client:
+        client.wait_for_workers(count, timeout=HUNG_S)
+        return list(client.scheduler_info()["workers"])
 
 
 @pytest.mark.slow
@@ -86,14 +95,14 @@ def test_a_killed_worker_costs_no_run(tiny_artifacts: Path, tmp_path: Path) -> N
         address = stack.enter_context(scheduler(tmp_path))
         workers = {name: worker(address, name, tmp_path) for name in NAMES}
         stack.callback(lambda: [each.kill() or each.wait() for each in workers.values()])
-        time.sleep(3.0)
+        wait_for_workers(address, len(NAMES))
         command = ("scripts.farm", "run", str(campaign), "--results", str(results), "--scheduler", address, "--no-tty")
         with process(*command, log=tmp_path / "farm.log") as campaign_process:
             wait_until_running(tmp_path, "bench-1")
             workers["bench-1"].kill()
             workers["bench-1"].wait()
             workers["bench-1"] = worker(address, "bench-1", tmp_path)
-            code = campaign_process.wait(timeout=240)
+            code = campaign_process.wait(timeout=HUNG_S)
         assert code == 0, (tmp_path / "farm.log").read_text()[-3000:]
     folders = [path for path in (results / name_of(tmp_path)).iterdir() if not path.name.startswith(".")]
     records = [read_finished_record(path) for path in folders]
@@ -112,15 +121,13 @@ def test_farm_worker_offers_this_machine(tiny_artifacts: Path, tmp_path: Path) -
     with scheduler(tmp_path) as address:
         words = ("scripts.farm", "worker", "--scheduler", address)
         with process(*words, log=tmp_path / "worker.log", **variable) as serving:
-            deadline = time.monotonic() + 60
-            while "Starting established connection" not in (tmp_path / "worker.log").read_text():
-                assert time.monotonic() < deadline, (tmp_path / "worker.log").read_text()
-                time.sleep(0.2)
+            (listening,) = wait_for_workers(address, 1)
+            assert listening.startswith("tcp://127.0.0.1:"), "a worker runs what it is sent, so nobody else may reach it"
             done = farm("run", campaign, "--results", results, "--scheduler", address)
             assert done.returncode == 0, done.stderr
             assert "bench-3" in done.stderr
             serving.send_signal(signal.SIGTERM)
-            assert serving.wait(timeout=30) == 130
+            assert serving.wait(timeout=HUNG_S) == 130
     assert "worker" in (tmp_path / "worker.log").read_text()
 
 
@@ -141,3 +148,29 @@ def test_tls_files_come_together(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="needs the three"):
         DaskOptions("tls://h:1")
     assert DaskOptions("tls://h:1", file, file, file).tls_files == (str(file),) * 3
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:8786", "tcp://localhost:8786", "tcp://[::1]:8786", "127.0.0.2:1"])
+def test_without_tls_an_address_of_this_machine_is_fine(address: str) -> None:
+    assert DaskOptions(address).tls_files is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["tcp://10.0.0.7:8786", "tcp://lab-3:8786", "tcp://0.0.0.0:8786", "tcp://[fe80::1]:8786", "lab-3:8786",
+     "tcp://localhost.evil.example:1", "ws://lab-3:8786"],
+)  # fmt: skip
+def test_without_tls_an_address_that_others_reach_needs_consent(address: str) -> None:
+    with pytest.raises(UserError, match="--insecure") as told:
+        DaskOptions(address)
+    assert "\n" not in str(told.value)
+    assert DaskOptions(address, insecure=True).address == address
+
+
+@pytest.mark.parametrize("command", ["run", "worker"])
+def test_the_commands_refuse_it_before_anything_is_reached(command: str, tiny_artifacts: Path, tmp_path: Path) -> None:
+    words = (command, campaign_file(tmp_path, tiny_artifacts)) if command == "run" else (command,)
+    done = farm(*words, "--scheduler", "tcp://192.0.2.1:8786")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --scheduler tcp://192.0.2.1:8786: without TLS")
+    assert done.stderr.count("\n") == 1

@@ -14,6 +14,7 @@ from scripts.farm.dask.device import DaskDevice, DaskDiscovery
 from scripts.farm.dask.remote import RESOURCE
 from scripts.farm.device import Device, DeviceError, DiscoveryOptions, Problem, Progress
 from scripts.records import Protocol, RunRecord, RunRequest
+from tests.limits import HUNG_S
 from tests.scripts.farm.doubles import SMALL, ScriptedPhone, identity
 
 REQUEST = RunRequest(run_id="r1", protocol=Protocol.model_validate(SMALL))
@@ -21,22 +22,22 @@ REQUEST = RunRequest(run_id="r1", protocol=Protocol.model_validate(SMALL))
 
 @dataclass
 class Phone(ScriptedPhone):
-    """Knows what it has staged itself, as a phone's device object does; its runs hang where `hangs`."""
+    """Knows what it has pushed itself, as a phone's device object does; its runs hang where `hangs`."""
 
     hangs: bool = False
-    staged: set[str] = field(default_factory=set)
+    pushed: set[str] = field(default_factory=set)
     has_begun: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def stage(self, folder: Path, manifest: Manifest) -> str:
-        self.calls.append("stage")
-        self.staged.add(await super().stage(folder, manifest))
+    async def push(self, folder: Path, manifest: Manifest) -> str:
+        self.calls.append("push")
+        self.pushed.add(await super().push(folder, manifest))
         return str(folder)
 
     async def run(
-        self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+        self, request: RunRequest, pushed: str, on_progress: Callable[[Progress], None], deadline_s: float
     ) -> RunRecord:
-        if staged not in self.staged:
-            raise DeviceError("not staged")
+        if pushed not in self.pushed:
+            raise DeviceError("not pushed")
         if self.hangs:
             self.calls.append("run")
             self.has_begun.set()
@@ -44,7 +45,7 @@ class Phone(ScriptedPhone):
                 await asyncio.sleep(600)
             finally:
                 self.calls.append("run ended")
-        return await super().run(request, staged, on_progress, deadline_s)
+        return await super().run(request, pushed, on_progress, deadline_s)
 
 
 @dataclass
@@ -82,7 +83,7 @@ def with_client(work: Callable[[Client], Coroutine[None, None, None]]) -> None:
             ) as cluster,
             Client(cluster, asynchronous=True) as client,
         ):  # fmt: skip
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(HUNG_S):
                 await work(client)
 
     asyncio.run(go())
@@ -110,9 +111,9 @@ def test_a_cancelled_run_is_over_before_the_restore(tiny_artifacts: Path) -> Non
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HUNG_S):
             await device.restore({"stay_awake": "0"})
-        assert phone.calls == ["stage", "run", "run ended", "abort r1", "restore {'stay_awake': '0'}"]
+        assert phone.calls == ["push", "run", "run ended", "abort r1", "restore {'stay_awake': '0'}"]
 
     with_client(work)
 
@@ -135,11 +136,11 @@ def test_a_worker_that_did_not_stage_runs_all_the_same(tiny_artifacts: Path) -> 
         device = DaskDevice(client, identity("p1"), airplane_mode=False)
         at_worker(Phone(identity("p1")))
         folder = artifact(tiny_artifacts)
-        staged = await device.stage(folder, Manifest.model_validate_json((folder / "manifest.json").read_bytes()))
+        pushed = await device.push(folder, Manifest.model_validate_json((folder / "manifest.json").read_bytes()))
         started_again = at_worker(Phone(identity("p1")))
-        record = await device.run(REQUEST, staged, lambda progress: None, 60.0)
+        record = await device.run(REQUEST, pushed, lambda progress: None, 60.0)
         assert record.request == REQUEST
-        assert started_again.calls == ["stage", "run r1"]
+        assert started_again.calls == ["push", "run r1"]
 
     with_client(work)
 
@@ -150,7 +151,7 @@ def test_an_abort_does_not_wait_for_the_run(tiny_artifacts: Path) -> None:
         device = DaskDevice(client, identity("p1"), airplane_mode=False)
         task = begin(device, artifact(tiny_artifacts))
         await phone.has_begun.wait()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(HUNG_S):
             await device.abort("r1")
         assert phone.calls[-1] == "abort r1"
         task.cancel()

@@ -18,7 +18,10 @@ import pytest
 
 from export.manifest import read_manifest
 from models.pair import Arm
+from scripts.farm.host_device import host_name
+from scripts.farm.store.lock import user_folder
 from scripts.records import Completed, Failed, FailureKind, RunRecord, Stage, read_finished_record
+from tests.limits import HUNG_S
 
 CAMPAIGN = """\
 name = "{name}"
@@ -33,7 +36,7 @@ run_timeout_s = {timeout_s}
 num_threads = 1
 prompt_lengths = [8]
 prefill_repetitions = 1
-depths = [0]
+contexts = [0]
 decode_steps = 4
 warm_up_steps = 1
 sustained_s = {sustained_s}
@@ -62,7 +65,7 @@ def name_of(folder: Path) -> str:
 
 def farm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "scripts.farm", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=HUNG_S, check=False)
 
 
 def stored(results: Path, campaign: str = "") -> list[RunRecord]:
@@ -95,7 +98,7 @@ def test_a_campaign_runs_once_and_answers(tiny_artifacts: Path, tmp_path: Path) 
     assert json.loads(again.stdout)["completed"] == 5
     assert {record.run_id: record.started_utc for record in stored(results)} == times
     told = json.loads(farm("results", name_of(tmp_path), "--results", results, "--json").stdout)["verdicts"]
-    assert [(row["depth"], row["deep_is"], row["runs"]) for row in told] == [(0, "not enough runs", "2+2")]
+    assert [(row["context"], row["deep_is"], row["runs"]) for row in told] == [(0, "not enough runs", "2+2")]
     cells = json.loads(farm("status", name_of(tmp_path), "--results", results, "--json").stdout)["cells"]
     assert sum(cell["completed"] for cell in cells) == 5
     before = (results / "index.sqlite").stat()
@@ -112,7 +115,7 @@ def test_exports_hold_every_sample(tiny_artifacts: Path, tmp_path: Path) -> None
     campaign, results = campaign_file(tmp_path, tiny_artifacts, repetitions=1), tmp_path / "results"
     assert farm("run", campaign, "--results", results).returncode == 0
     for name in ("parquet", "csv", "pytorch-v3", "androidx"):
-        done = farm("export", name_of(tmp_path), "--to", name, "--out", tmp_path / name, "--results", results)
+        done = farm("convert", name_of(tmp_path), "--to", name, "--out", tmp_path / name, "--results", results)
         assert done.returncode == 0, done.stderr
     runs = [record for record in stored(results) if record.request.plan and not record.request.plan.canary]
     steps = sorted(ns for record in runs for samples in record.decode for ns in samples.step_ns)
@@ -157,9 +160,13 @@ def test_a_dead_harness_is_recorded_with_evidence(tiny_artifacts: Path, tmp_path
             killed += 1
             time.sleep(1.0)
         time.sleep(0.1)
-    process.communicate(timeout=60)
+    process.communicate(timeout=HUNG_S)
     assert process.returncode == 1
-    for record in stored(tmp_path / "results")[1:]:
+    assert killed == 2
+    canary, *records = stored(tmp_path / "results")
+    assert isinstance(canary.outcome, Completed)
+    assert len(records) == 2
+    for record in records:
         assert isinstance(record.outcome, Failed)
         assert record.outcome.failure is FailureKind.CRASHED
         assert record.evidence is not None
@@ -201,7 +208,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny_artifacts: Path, tmp_path: P
     nowhere = tmp_path / "nowhere.toml"
     nowhere.write_text(campaign.read_text().replace("kind:host", "soc:none"))
     far = tmp_path / "far.toml"
-    far.write_text(campaign.read_text().replace("depths = [0]", "depths = [0, 9999]"))
+    far.write_text(campaign.read_text().replace("contexts = [0]", "contexts = [0, 9999]"))
     empty = tmp_path / "empty"
     empty.mkdir()
     for arguments, expected in (
@@ -215,7 +222,7 @@ def test_bad_input_is_one_line_and_exit_code_2(tiny_artifacts: Path, tmp_path: P
         (("run", tmp_path / "none.toml"), "no such file"),
         (("run", campaign, "--scheduler", "tls://127.0.0.1:1"), "tls"),
         (("results", "none", "--results", tmp_path / "r"), "no such folder"),
-        (("export", "none", "--to", "csv", "--out", tmp_path / "x", "--results", tmp_path / "r"), "no such folder"),
+        (("convert", "none", "--to", "csv", "--out", tmp_path / "x", "--results", tmp_path / "r"), "no such folder"),
         (("quick", "none"), "pair none: not one of"),
         (("devices", "--adb-server", "lab"), "HOST:PORT"),
         (("doctor", "--use-again", "none", "--results", tmp_path), "quarantine"),
@@ -234,7 +241,7 @@ def test_interrupting_keeps_what_is_finished(tiny_artifacts: Path, tmp_path: Pat
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wait_for_records(results, 2)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=HUNG_S)
     assert process.returncode == 130, errors
     assert "run the same command again" in errors
     assert 2 <= len(stored(results)) < 7
@@ -249,7 +256,7 @@ def test_a_farm_with_another_results_folder_keeps_off(tiny_artifacts: Path, tmp_
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     wait_for_records(results, 1)
     second = farm("run", campaign, "--results", others)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=HUNG_S)
     assert second.returncode == 1
     assert f"in use by another farm: process {process.pid}, records in {results}" in second.stderr
     assert process.returncode == 0, errors
@@ -258,22 +265,22 @@ def test_a_farm_with_another_results_folder_keeps_off(tiny_artifacts: Path, tmp_
 
 
 def wait_for_records(results: Path, count: int) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if len(list(results.glob("e2e-*/*/done.json"))) >= count:
-            return
+    deadline = time.monotonic() + HUNG_S
+    while len(list(results.glob("e2e-*/*/done.json"))) < count:
+        assert time.monotonic() < deadline, f"no {count} records"
         time.sleep(0.05)
-    raise AssertionError(f"no {count} records within a minute")
 
 
 def kill_and_restart(artifacts: Path, folder: Path, points: int, repetitions: int) -> None:
-    """Kill the farm at random moments, then let it finish: every slot has exactly one record, and a row for it."""
+    """Kill the farm in the middle of runs, then let it finish: every slot has exactly one record, and a row for it."""
     campaign, results = campaign_file(folder, artifacts, repetitions), folder / "results"
     command = [sys.executable, "-m", "scripts.farm", "run", str(campaign), "--results", str(results)]
     source = random.Random(7)
     for _ in range(points):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
-        time.sleep(source.uniform(0.5, 6.0))
+        wait_for_a_run(folder, process)
+        time.sleep(source.uniform(0.0, 0.5))
+        assert process.poll() is None, "the farm was done before it could be killed: give it more repetitions"
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     last = farm("run", campaign, "--results", results)
@@ -288,14 +295,34 @@ def kill_and_restart(artifacts: Path, folder: Path, points: int, repetitions: in
     assert not sustained_harnesses(folder)
 
 
+def wait_for_a_run(folder: Path, process: "subprocess.Popen[bytes]") -> None:
+    """Until this campaign has a run under way that was not there before."""
+    deadline = time.monotonic() + HUNG_S
+    before = runs_under_way(folder)
+    while not runs_under_way(folder) - before:
+        assert process.poll() is None, "the farm ended without another run"
+        assert time.monotonic() < deadline, "no run began"
+        time.sleep(0.01)
+
+
+def runs_under_way(folder: Path) -> set[tuple[str, int]]:
+    """(run id, process id) of the runs of this campaign whose folders are there; a dead farm's stay until the next."""
+    found: set[tuple[str, int]] = set()
+    for pid in user_folder().joinpath("runs", host_name()).glob("*/pid"):
+        with contextlib.suppress(OSError, ValueError):  # the run has just ended, or has just begun
+            plan = json.loads((pid.parent / "request.json").read_text())["plan"]
+            found |= {(pid.parent.name, int(pid.read_text()))} if plan["campaign"] == name_of(folder) else set()
+    return found
+
+
 @pytest.mark.slow
 def test_killed_three_times_the_records_are_the_plan(tiny_artifacts: Path, tmp_path: Path) -> None:
-    kill_and_restart(tiny_artifacts, tmp_path, points=3, repetitions=2)
+    kill_and_restart(tiny_artifacts, tmp_path, points=3, repetitions=3)
 
 
 @pytest.mark.slow
 def test_killed_twenty_times_the_records_are_the_plan(tiny_artifacts: Path, tmp_path: Path) -> None:
-    kill_and_restart(tiny_artifacts, tmp_path, points=20, repetitions=10)
+    kill_and_restart(tiny_artifacts, tmp_path, points=20, repetitions=20)
 
 
 def test_a_farm_host_needs_no_torch() -> None:

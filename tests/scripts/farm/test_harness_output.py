@@ -11,7 +11,7 @@ from scripts.farm import host_device
 from scripts.farm.device import DiscoveryOptions, Progress
 from scripts.farm.host_device import HostDevice
 from scripts.farm.lines import MAX_LINE_BYTES, read_line
-from scripts.farm.outcomes import NO_EVIDENCE, empty_record, last_words
+from scripts.farm.outcomes import NO_EVIDENCE, empty_record, record_left
 from scripts.records import (
     Failed,
     FailureKind,
@@ -84,8 +84,8 @@ def test_a_chatty_harness_that_leaves_half_a_record_is_a_crash(
 
 def test_a_record_that_can_be_read_says_how_far_it_got(tmp_path: Path, golden: RunRecord) -> None:
     empty = empty_record(REQUEST, CRASHED, FACTS, None)
-    assert last_words(tmp_path / "record.json", empty, NO_EVIDENCE).outcome == CRASHED
+    assert record_left(tmp_path / "record.json", empty, NO_EVIDENCE).outcome == CRASHED
     write_record(golden.model_copy(update={"outcome": Running(stage=Stage.DECODE)}), tmp_path)
-    told = last_words(tmp_path / "record.json", empty, NO_EVIDENCE)
+    told = record_left(tmp_path / "record.json", empty, NO_EVIDENCE)
     assert told.outcome == CRASHED.model_copy(update={"stage": Stage.DECODE})
     assert told.decode == golden.decode

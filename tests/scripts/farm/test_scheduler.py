@@ -177,9 +177,9 @@ def test_an_answer_to_another_request_takes_no_place(
 ) -> None:
     class Forger(ScriptedPhone):
         async def run(
-            self, request: RunRequest, staged: str, on_progress: Callable[[Progress], None], deadline_s: float
+            self, request: RunRequest, pushed: str, on_progress: Callable[[Progress], None], deadline_s: float
         ) -> RunRecord:
-            record = await super().run(request, staged, on_progress, deadline_s)
+            record = await super().run(request, pushed, on_progress, deadline_s)
             if len(self.runs) != 2:
                 return record
             other = request.model_copy(update={"run_id": "cell.r5.a0"})

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from export.manifest import read_manifest, sha256
+from export.manifest import FileEntry, content_id, read_manifest, sha256
 from scripts.records import Completed, Failed, FailureKind, Running, RunRecord, Stage, read_finished_record, read_record
+from tests.limits import HUNG_S
 
 TARGETS = ("onnx", "executorch")
 SMALL = {
-    "num_threads": 1, "prompt_lengths": [8], "prefill_repetitions": 2, "depths": [0, 16], "decode_steps": 4,
+    "num_threads": 1, "prompt_lengths": [8], "prefill_repetitions": 2, "contexts": [0, 16], "decode_steps": 4,
     "warm_up_steps": 1, "probe": {"buffer_bytes": 1 << 20, "passes": 3},
 }  # fmt: skip
 
@@ -35,7 +36,7 @@ def start(artifact: Path, request: Path, out: Path) -> subprocess.Popen[str]:
 
 def run(artifact: Path, request: Path, out: Path) -> tuple[int, list[dict[str, object]], str]:
     process = start(artifact, request, out)
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=HUNG_S)
     return process.returncode, [json.loads(line) for line in output.splitlines()], errors
 
 
@@ -63,9 +64,9 @@ def test_a_run_leaves_a_complete_record(tiny_artifacts: Path, tmp_path: Path, ta
     assert [line["stage"] for line in lines if line.get("done") == 0 and line["total"] == 1][:3] == list(Stage)[:3]
     assert lines[-1]["outcome"] == "completed"
     assert record.artifact is not None
-    assert record.artifact.job_id == read_manifest(folder).job_id
+    assert record.artifact.content_id == read_manifest(folder).content_id
     assert record.artifact.manifest_sha256 == sha256(folder / "manifest.json")
-    assert [samples.depth for samples in record.decode] == [0, 16]
+    assert [samples.context for samples in record.decode] == [0, 16]
     for samples in record.decode:
         assert len(samples.forward_ns) == 4
         assert all(0 < f <= s for f, s in zip(samples.forward_ns, samples.step_ns, strict=True))
@@ -111,6 +112,7 @@ def test_truncated_model_is_a_load_failure(tiny_artifacts: Path, tmp_path: Path)
     (copy / "model.onnx").write_bytes((copy / "model.onnx").read_bytes()[:100])
     manifest = json.loads((copy / "manifest.json").read_text())
     next(file for file in manifest["files"] if file["path"] == "model.onnx")["sha256"] = sha256(copy / "model.onnx")
+    manifest["content_id"] = content_id(FileEntry.model_validate(file) for file in manifest["files"])
     (copy / "manifest.json").write_text(json.dumps(manifest))
     assert run(copy, request_file(tmp_path), tmp_path)[0] == 1
     assert failed(tmp_path)[1].failure is FailureKind.LOAD
@@ -120,7 +122,7 @@ def test_truncated_model_is_a_load_failure(tiny_artifacts: Path, tmp_path: Path)
     ("changes", "word"),
     [
         ({"num_threads": 4096}, "cores"),
-        ({"depths": [0, 4000]}, "max_context"),
+        ({"contexts": [0, 4000]}, "max_context"),
         ({"backend": "xnnpack"}, "backend"),
         ({"load_mode": "mlock"}, "load_mode"),
     ],

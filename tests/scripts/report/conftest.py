@@ -44,7 +44,7 @@ def write_page(folder: Path, records: list[RunRecord], *options: str) -> Path:
 def two_phones_and_a_fake() -> list[RunRecord]:
     """A sweep and a pair, with invalid and failed runs."""
     devices = [PHONE, GeneratedDevice(device_id="R5CT31", model="Phone 2", kind=DeviceKind.PHONE, tau_ns=90_000.0)]
-    protocol = Protocol(prompt_lengths=(64,), depths=(0, 512), decode_steps=128, sustained_s=60)
+    protocol = Protocol(prompt_lengths=(64,), contexts=(0, 512), decode_steps=128, sustained_s=60)
     plan = Campaign(repetitions=6, protocol=protocol, invalid_runs=1, failed_runs=1)
     networks = [*pair_networks("mobilellm-125m"), *sweep_networks()[:6]]
     records = generate_records(devices, networks, plan)

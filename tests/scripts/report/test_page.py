@@ -5,10 +5,12 @@ import os
 import re
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
+from scripts.records import DeviceKind
 from scripts.report.cli import main
 from scripts.testing.records.generator import Campaign, GeneratedDevice, generate_records, pair_networks
 from tests.scripts.report.conftest import PHONE, write_page
@@ -18,6 +20,66 @@ def report(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "scripts.report", *arguments], capture_output=True, text=True, check=False
     )
+
+
+def tables(html: str, caption: str) -> list[str]:
+    """The tables whose captions begin so."""
+    found = re.findall(r"<table>\s*<caption>.*?</table>", html, re.DOTALL)
+    return [table for table in found if re.match(rf"<table>\s*<caption><span>{re.escape(caption)}", table)]
+
+
+class Elements(HTMLParser):
+    """What a browser would make of a page, as far as it matters whether a text became an element.
+
+    Attributes:
+        found: (tag, attributes) in order.
+        text: outside scripts and styles.
+        scripts: the contents of `script` elements.
+    """
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text, self.scripts = "", list[str]()
+        self._inside = ""
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        self._inside = tag if tag in self.CDATA_CONTENT_ELEMENTS else ""
+        if tag == "script":
+            self.scripts.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            self.scripts[-1] += data
+        elif not self._inside:
+            self.text += data
+
+
+def test_texts_of_a_record_are_no_elements_and_end_no_script(tmp_path: Path):
+    """The same as in a browser, for machines without one."""
+    evil = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+    build = "</script><b id=owned>"
+
+    def page(model: str, os_build: str) -> Elements:
+        device = GeneratedDevice(device_id="evil", model=model, kind=DeviceKind.PHONE, os_build=os_build)
+        records = generate_records([device], pair_networks("tiny"), Campaign(repetitions=5))
+        return Elements(write_page(tmp_path / model[:1].replace("<", "evil"), records).read_text())
+
+    for name in ("evil", "P"):
+        (tmp_path / name).mkdir()
+    harmless, attacked = page("Phone", "build"), page(evil, build)
+    assert [tag for tag, _ in attacked.found] == [tag for tag, _ in harmless.found]
+    assert not [tag for tag, attributes in attacked.found if "onerror" in attributes or attributes.get("id") == "owned"]
+    assert evil in attacked.text
+    blobs = [script for script in attacked.scripts if script.lstrip().startswith('{"data"')]
+    assert len(blobs) == 1
+    assert evil in json.dumps(json.loads(blobs[0]), ensure_ascii=False).replace('\\"', '"')
 
 
 def test_rows_of_a_fake_are_marked_and_those_of_a_phone_are_not(full_page: Path):
@@ -78,17 +140,19 @@ def test_each_fit_has_a_price_card_with_its_interval_gaps_and_shapes_to_ship(ful
     for (tau, low, high), true in zip(told, (PHONE.tau_ns / 1e3, 90.0), strict=True):
         assert float(low) <= float(tau) <= float(high)
         assert abs(float(tau) / true - 1) < 0.25
-    assert html.count("Gap of each shipped pair at int4") == 4  # a table's caption is also its label
+    assert len(tables(html, "Gap of each shipped pair at int4")) == 2
     assert "Which shape of 125 M parameters?" in html
     # The generated phones have no attention term.
-    assert "attention GB/s" in html
-    assert html.count("not fitted") == 2
+    (terms,) = [table for table in re.findall(r"<table>.*?</table>", html, re.DOTALL) if "attention GB/s" in table]
+    columns = re.findall(r"<th [^>]*>(.*?)</th>", terms.partition("</thead>")[0])
+    fits = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr.*?</tr>", terms.partition("</thead>")[2])]
+    assert len(fits) == 2
+    assert [row[columns.index("attention GB/s") - len(columns)] for row in fits] == ["not fitted", "not fitted"]
 
 
 def test_temperatures_are_a_table_too(full_page: Path):
-    rows = re.search(r"<caption><span>Battery in °C</span>.*?</table>", full_page.read_text(), re.DOTALL)
-    assert rows
-    assert rows.group().count("<tr><td>") == 3
+    (table,) = tables(full_page.read_text(), "Battery in °C")
+    assert table.count("<tr><td>") == 3
 
 
 def test_without_a_sustained_phase_there_is_no_chart_of_it(tmp_path: Path):
@@ -98,7 +162,9 @@ def test_without_a_sustained_phase_there_is_no_chart_of_it(tmp_path: Path):
 
 def test_every_failure_is_listed_with_its_reason(full_page: Path):
     html = full_page.read_text()
-    assert html.count("parity in self-check: text 0, step 5: generated") == 3
+    failed = [row for row in re.findall(r"<tr>.*?</tr>", html) if "<td>failed</td>" in row]
+    assert len(failed) == 3
+    assert all("<td>parity in self-check: text 0, step 5: generated</td></tr>" in row for row in failed)
     assert "thermal-status: thermal status 2" in html
 
 

@@ -13,6 +13,7 @@ import pytest
 from scripts.testing.android.fake_phone import FakePhone
 from scripts.testing.android.faults import parse_faults
 from scripts.testing.android.phone_instrument import Harness
+from tests.limits import HUNG_S
 
 Adb = Callable[..., subprocess.CompletedProcess[str]]
 MakePhone = Callable[..., FakePhone]
@@ -30,7 +31,7 @@ def adb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Adb]:
 
     def run(*words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [adbutils.adb_path(), *words], env=environment, capture_output=True, text=True, timeout=60, check=False
+            [adbutils.adb_path(), *words], env=environment, capture_output=True, text=True, timeout=HUNG_S, check=False
         )
 
     atexit.register(run, "kill-server")  # where the session is interrupted before its fixtures end

@@ -17,6 +17,7 @@ from scripts.testing.android.fake_phone import FakePhone
 from scripts.testing.android.faults import Fault, parse_faults
 from scripts.testing.android.personality import Heat, ThermalCurve, read_personality, thermal_status
 from scripts.testing.android.phone_instrument import COMPONENT, Harness
+from tests.limits import HUNG_S
 from tests.scripts.testing.conftest import Adb, MakePhone
 
 MODELS = "/data/local/tmp/deepnarrow"
@@ -44,6 +45,9 @@ def scripted(tmp_path: Path) -> Harness:
 
 
 def instrument(adb: Adb, phone: FakePhone, run_id: str = "r1") -> str:
+    manifest = phone.state.locate(f"{MODELS}/a/manifest.json")
+    manifest.parent.mkdir(parents=True, exist_ok=True)
+    manifest.touch()
     request = base64.b64encode(json.dumps({"run_id": run_id}).encode()).decode()
     words = ("am", "instrument", "-w", "-r", "-e", "artifact", f"{MODELS}/a", "-e", "request", request, COMPONENT)
     return adb("-s", phone.address, "shell", *words).stdout
@@ -137,9 +141,13 @@ def test_a_push_that_breaks_off(adb: Adb, make_phone: MakePhone, tmp_path: Path)
     (tmp_path / "big").write_bytes(bytes(2_000_000))
     broken = adb("-s", phone.address, "push", str(tmp_path / "big"), f"{MODELS}/big")
     assert broken.returncode == 1
-    time.sleep(2.1)
-    adb("connect", phone.address)
+    deadline = time.monotonic() + HUNG_S
+    while adb("-s", phone.address, "get-state").stdout.strip() != "device":
+        assert time.monotonic() < deadline, "the phone does not come back"
+        adb("connect", phone.address)
+        time.sleep(0.1)
     assert adb("-s", phone.address, "push", str(tmp_path / "big"), f"{MODELS}/big").returncode == 0
+    assert phone.state.locate(f"{MODELS}/big").stat().st_size == 2_000_000
 
 
 def test_refusals(adb: Adb, make_phone: MakePhone, tmp_path: Path) -> None:
@@ -157,7 +165,7 @@ def test_a_phone_that_is_switched_off_takes_no_connection(make_phone: MakePhone)
     host, port = phone.address.split(":")
     phone.stop()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection((host, int(port)), timeout=5).close()
+        socket.create_connection((host, int(port)), timeout=HUNG_S).close()
 
 
 def test_android_is_up_later_than_adb(make_phone: MakePhone) -> None:

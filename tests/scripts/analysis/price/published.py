@@ -177,7 +177,7 @@ class PublishedSpeeds:
 
 
 # SmolLM2-135M (30 layers of 576) against Llama-3.2-1B (16 layers of 2048), the same artifacts on all devices.
-RANKING_FLIP_SOURCE = "github.com/huggingface/optimum-executorch README, 8da4w; the iPhone rows name no backend"
+# github.com/huggingface/optimum-executorch, README, 8da4w; the iPhone rows name no backend.
 RANKING_FLIP = (
     PublishedSpeeds(device="Galaxy S22", deep=202.3, wide=44.9),
     PublishedSpeeds(device="Galaxy S22 Ultra", deep=202.6, wide=37.4),

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from models.errors import UserError
+from scripts.analysis.cells import group_cells
 from scripts.analysis.price.card import break_even_tau, price_card
 from scripts.analysis.price.knee import leave_out_cached, leave_out_small
 from scripts.analysis.price.model import ALL_TERMS, Term, Workload
@@ -36,7 +37,7 @@ def records():
 
 @pytest.fixture(scope="module")
 def price(records):
-    (found,) = setup_prices(records, HELD_OUT)
+    (found,) = setup_prices(group_cells(records), HELD_OUT)
     assert isinstance(found.outcome, PriceFit)
     return found
 
@@ -68,7 +69,7 @@ def test_intervals_of_terms_cover_the_truth():
     covered = []
     for seed in range(20):
         data = generate_records([DEVICE], sweep_networks(), Campaign(repetitions=8), seed=seed)
-        fit = setup_prices(data)[0].outcome
+        fit = setup_prices(group_cells(data))[0].outcome
         covered += [
             interval.low <= truth <= interval.high
             for interval, truth in (
@@ -109,7 +110,7 @@ def test_a_term_at_its_bound_and_a_bandwidth_above_the_probe_are_told():
 
 
 def test_shapes_that_were_not_in_the_sweep_are_predicted(price, records):
-    checked = check_predictions(price, records, HELD_OUT)
+    checked = check_predictions(price, group_cells(records), HELD_OUT)
     assert len(checked) == 8
     errors = [abs(each.error) for each in checked]
     assert np.median(errors) <= 0.05
@@ -124,32 +125,32 @@ def test_prediction_intervals_cover_about_95_percent():
         data = generate_records(
             [DEVICE], [*sweep_networks(), *pair_networks(*HELD_OUT)], Campaign(repetitions=5), seed=seed
         )
-        (found,) = setup_prices(data, HELD_OUT)
-        covered += [each.covered for each in check_predictions(found, data, HELD_OUT)]
+        (found,) = setup_prices(group_cells(data), HELD_OUT)
+        covered += [each.covered for each in check_predictions(found, group_cells(data), HELD_OUT)]
     assert np.mean(covered) >= 0.9
 
 
 def test_attention_bound_by_arithmetic_gets_a_term_of_its_own_and_bytes_alone_do_not(price):
     device = GeneratedDevice(attention_ns_per_byte=1 / 20, kv_bytes_per_s=100e9)
     data = generate_records([device], [*sweep_networks(), *pair_networks(*HELD_OUT)], Campaign(repetitions=8))
-    (found,) = setup_prices(data, HELD_OUT)
+    (found,) = setup_prices(group_cells(data), HELD_OUT)
     assert Term.ATTENTION in found.outcome.terms
     assert found.outcome.attention_bytes_per_s.value == pytest.approx(20e9, rel=0.1)
     assert found.outcome.tau_ns.value == pytest.approx(device.tau_ns, rel=0.08)
-    assert max(abs(each.error) for each in check_predictions(found, data, HELD_OUT)) <= 0.12
+    assert max(abs(each.error) for each in check_predictions(found, group_cells(data), HELD_OUT)) <= 0.12
     assert Term.ATTENTION not in price.outcome.terms
 
 
 def test_a_fit_of_noise_warns(price):
     noisy = generate_records([GeneratedDevice(run_noise=0.5)], sweep_networks(), Campaign(repetitions=2))
-    assert "do not rely" in setup_prices(noisy)[0].outcome.warning
+    assert "do not rely" in setup_prices(group_cells(noisy))[0].outcome.warning
     assert price.outcome.warning is None
 
 
 def test_a_slow_round_is_divided_out():
     steady = GeneratedDevice(run_noise=0.01, drift_per_run=0.004)
     data = generate_records([steady], sweep_networks(), Campaign(repetitions=6))
-    (found,) = setup_prices(data)
+    (found,) = setup_prices(group_cells(data))
     # the last run is 26 % slower than the first; without rounds its shapes would seem to cost that much
     assert found.outcome.loo_median < 0.02
 
@@ -183,13 +184,13 @@ def test_shapes_in_a_cache_are_left_out_with_reasons():
 def test_a_sweep_without_a_knee_loses_no_shape(records):
     for seed in range(5):
         data = generate_records([DEVICE], sweep_networks(), Campaign(repetitions=5), seed=seed)
-        assert setup_prices(data)[0].outcome.left_out == ()
+        assert setup_prices(group_cells(data))[0].outcome.left_out == ()
 
 
 @pytest.mark.parametrize("count", [5, 6])
 @pytest.mark.parametrize("device", [DEVICE, GeneratedDevice(attention_ns_per_byte=1 / 20, kv_bytes_per_s=100e9)])
 def test_five_shapes_are_refused_and_six_never_get_the_richer_model(count, device):
-    (found,) = setup_prices(generate_records([device], sweep_networks()[:count], Campaign(repetitions=5)))
+    (found,) = setup_prices(group_cells(generate_records([device], sweep_networks()[:count], Campaign(repetitions=5))))
     if count == 5:
         assert isinstance(found.outcome, Unidentified)
         assert found.outcome.label == "too few shapes"
@@ -201,7 +202,9 @@ def test_five_shapes_are_refused_and_six_never_get_the_richer_model(count, devic
 
 
 def test_a_cache_that_holds_every_shape_leaves_no_price_and_lists_them():
-    (found,) = setup_prices(generate_records([DEVICE], sweep_networks(), Campaign(repetitions=5)), (), 1e12)
+    (found,) = setup_prices(
+        group_cells(generate_records([DEVICE], sweep_networks(), Campaign(repetitions=5))), (), 1e12
+    )
     assert isinstance(found.outcome, Unidentified)
     assert {each.name for each in found.outcome.left_out} == {each.name for each in sweep_networks()}
 

@@ -18,11 +18,12 @@ from scripts.records import Protocol, RunRequest, StartLimits
 from scripts.testing.android.fake_phone import STORAGE_BYTES, FakePhone
 from scripts.testing.android.faults import parse_faults
 from scripts.testing.android.phone_instrument import Harness, java_harness
+from tests.limits import HUNG_S
 
 ANDROID_APP = Path(__file__).parents[4] / "android_app"
 JAR = ANDROID_APP / "core" / "target" / "deepnarrow-harness.jar"
 SMALL = Protocol.model_validate(
-    {"num_threads": 1, "prompt_lengths": [8], "prefill_repetitions": 1, "depths": [0], "decode_steps": 4,
+    {"num_threads": 1, "prompt_lengths": [8], "prefill_repetitions": 1, "contexts": [0], "decode_steps": 4,
      "warm_up_steps": 1, "probe": {"buffer_bytes": 1 << 20, "passes": 3}}
 )  # fmt: skip
 NO_WAIT = StartLimits(wait_s=0)
@@ -39,7 +40,7 @@ def wait_for(work: Coroutine[None, None, T]) -> T:
 def request(run_id: str = "r1", **changes: object) -> RunRequest:
     """A run of a second or two."""
     protocol = SMALL.model_copy(update=changes)
-    return RunRequest.model_validate({"run_id": run_id, "protocol": protocol, "gates": NO_WAIT})
+    return RunRequest.model_validate({"run_id": run_id, "protocol": protocol, "start_limits": NO_WAIT})
 
 
 @pytest.fixture(scope="session")
@@ -51,7 +52,7 @@ def harness_jar(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not JAR.is_file():
         pom = str(ANDROID_APP / "pom.xml")
         command = ["mvn", "-B", "-q", "-f", pom, "-pl", "core", "-am", "package", "-DskipTests"]
-        subprocess.run(command, check=True, capture_output=True, timeout=600)
+        subprocess.run(command, check=True, capture_output=True, timeout=HUNG_S)
     return Path(shutil.copy(JAR, tmp_path_factory.mktemp("harness")))
 
 
@@ -64,7 +65,7 @@ def harness(harness_jar: Path) -> Harness:
 def kill_server(server: AdbServer) -> None:
     """End it if it runs; `adb kill-server` complains where none does."""
     command = [*server.command, "kill-server"]
-    subprocess.run(command, env=server.environment(), capture_output=True, timeout=30, check=False)
+    subprocess.run(command, env=server.environment(), capture_output=True, timeout=HUNG_S, check=False)
 
 
 @pytest.fixture(scope="session", autouse=True)

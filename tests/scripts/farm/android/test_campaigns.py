@@ -25,7 +25,7 @@ from tests.scripts.farm.android.conftest import NO_WAIT, SMALL, MakePhone, wait_
 def campaign_of(artifacts: Path, apk: Path, phones: list[FakePhone], repetitions: int) -> Campaign:
     return Campaign.model_validate(
         {"name": "phones", "artifacts_folder": artifacts, "pairs": ["tiny"], "targets": ["onnx"],
-         "repetitions": repetitions, "protocol": SMALL, "gates": NO_WAIT, "devices": [["kind:fake"]],
+         "repetitions": repetitions, "protocol": SMALL, "start_limits": NO_WAIT, "devices": [["kind:fake"]],
          "discovery": {"adb_connect": [phone.address for phone in phones], "android_apk": apk},
          "run_timeout_s": 60}
     )  # fmt: skip

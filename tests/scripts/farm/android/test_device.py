@@ -1,4 +1,4 @@
-"""The farm's Android device against fake phones through the real adb: discovery, installing, staging, state."""
+"""The farm's Android device against fake phones through the real adb: discovery, installing, pushing, state."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ import pytest
 
 from export.manifest import MANIFEST_FILE, Manifest, sha256
 from scripts.farm.android.device import AdbDiscovery, identity_of
-from scripts.farm.android.push import STAGING_ROOT
+from scripts.farm.android.push import PUSH_ROOT
 from scripts.farm.device import DeviceError, DiscoveryOptions, Problem
 from scripts.records import DeviceKind, FailureKind
 from tests.scripts.farm.android.conftest import Connected, MakePhone, wait_for
@@ -112,13 +112,13 @@ def test_no_media_directory(make_phone: MakePhone, connected: Connected) -> None
 def test_an_artifact_is_sent_once(make_phone: MakePhone, connected: Connected, artifact: Artifact) -> None:
     phone, (folder, manifest) = make_phone(), artifact
     device = connected(phone)
-    path = wait_for(device.stage(folder, manifest))
-    assert path == f"{STAGING_ROOT}/{sha256(folder / MANIFEST_FILE)}"
+    path = wait_for(device.push(folder, manifest))
+    assert path == f"{PUSH_ROOT}/{sha256(folder / MANIFEST_FILE)}"
     on_phone = phone.state.locate(path)
     assert {each.name for each in on_phone.iterdir()} == {each.name for each in folder.iterdir()}
     times = {each.name: each.stat().st_mtime_ns for each in on_phone.iterdir()}
     inode = on_phone.stat().st_ino
-    assert wait_for(device.stage(folder, manifest)) == path
+    assert wait_for(device.push(folder, manifest)) == path
     assert {each.name: each.stat().st_mtime_ns for each in on_phone.iterdir()} == times
     assert on_phone.stat().st_ino == inode
 
@@ -126,7 +126,7 @@ def test_an_artifact_is_sent_once(make_phone: MakePhone, connected: Connected, a
 def test_a_push_that_is_denied(make_phone: MakePhone, connected: Connected, artifact: Artifact) -> None:
     device = connected(make_phone("push-denied"))
     with pytest.raises(DeviceError, match="Permission denied") as told:
-        wait_for(device.stage(*artifact))
+        wait_for(device.push(*artifact))
     assert told.value.failure is FailureKind.DEVICE
     assert "/data/local/tmp" in told.value.hint
 
@@ -137,12 +137,12 @@ def test_a_link_that_drops_in_a_push_leaves_nothing_and_works_again(
     phone = make_phone("drop-push=20000x1")
     device = connected(phone)
     with pytest.raises(DeviceError) as told:
-        wait_for(device.stage(*artifact))
+        wait_for(device.push(*artifact))
     assert told.value.failure is FailureKind.DEVICE
 
     async def again() -> str:
         await device.prepare(lambda setting, prior: None)
-        return await device.stage(*artifact)
+        return await device.push(*artifact)
 
     assert phone.state.locate(wait_for(again())).is_dir()
 
@@ -152,12 +152,12 @@ def test_the_oldest_artifact_makes_room(make_phone: MakePhone, connected: Connec
     phone = make_phone(storage_bytes=(256 << 20) + needed + 60_000)
     device = connected(phone)
     for name, age in (("older", 2), ("newer", 1), ("broken.partial", 0)):
-        old = phone.state.locate(f"{STAGING_ROOT}/{name}")
+        old = phone.state.locate(f"{PUSH_ROOT}/{name}")
         old.mkdir(parents=True)
         (old / "model").write_bytes(b"x" * 50_000)
         os.utime(old, (1_000_000 - age, 1_000_000 - age))
-    wait_for(device.stage(*artifact))
-    left = {each.name for each in phone.state.locate(STAGING_ROOT).iterdir()}
+    wait_for(device.push(*artifact))
+    left = {each.name for each in phone.state.locate(PUSH_ROOT).iterdir()}
     assert "broken.partial" not in left
     assert "older" not in left
     assert sha256(artifact[0] / MANIFEST_FILE) in left
@@ -166,5 +166,5 @@ def test_the_oldest_artifact_makes_room(make_phone: MakePhone, connected: Connec
 def test_a_full_phone_is_told(make_phone: MakePhone, connected: Connected, artifact: Artifact) -> None:
     device = connected(make_phone(storage_bytes=1 << 20))
     with pytest.raises(DeviceError, match="are free") as told:
-        wait_for(device.stage(*artifact))
+        wait_for(device.push(*artifact))
     assert told.value.failure is FailureKind.STORAGE

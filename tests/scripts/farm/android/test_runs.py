@@ -10,7 +10,7 @@ import pytest
 
 from export.manifest import Manifest
 from scripts.farm.android.device import AdbDevice
-from scripts.farm.android.push import stage
+from scripts.farm.android.push import push
 from scripts.farm.android.run import AdbRun
 from scripts.farm.device import DeviceError, Progress
 from scripts.records import (
@@ -50,8 +50,8 @@ def run(
 ) -> tuple[RunRecord, list[Progress]]:
     async def both() -> tuple[RunRecord, list[Progress]]:
         seen: list[Progress] = []
-        staged = await device.stage(*artifact)
-        return await device.run(asked or request(), staged, seen.append, deadline_s), seen
+        pushed = await device.push(*artifact)
+        return await device.run(asked or request(), pushed, seen.append, deadline_s), seen
 
     return wait_for(both())
 
@@ -77,7 +77,7 @@ def test_a_run_comes_back_complete_and_leaves_nothing(start: Start, artifact: Ar
     assert record.self_check is not None
     assert record.self_check.decisive_matches == record.self_check.decisive_steps
     assert record.artifact is not None
-    assert record.artifact.job_id == artifact[1].job_id
+    assert record.artifact.content_id == artifact[1].content_id
     assert {Stage.LOAD, Stage.DECODE} <= {each.stage for each in seen}
     assert left_on(phone) == []
 
@@ -116,9 +116,9 @@ def test_evidence_is_of_this_run_only(start: Start, artifact: Artifact) -> None:
             phone.state.log_crash(77, "AndroidRuntime", "Process: com.example.game, PID: 77")
 
     async def both(run_id: str) -> RunRecord:
-        staged = await device.stage(*artifact)
+        pushed = await device.push(*artifact)
         asked = request(run_id, sustained_s=15)
-        return await device.run(asked, staged, another_app_dies, DEADLINE_S)
+        return await device.run(asked, pushed, another_app_dies, DEADLINE_S)
 
     (first,), (second,) = crash_log(wait_for(both("r1"))), crash_log(wait_for(both("r2")))
     assert len([line for line in phone.state.log if line.pid == 77]) > 1
@@ -143,8 +143,8 @@ def test_silence_is_a_hang_before_the_deadline(start: Start, artifact: Artifact)
 
     async def watch() -> RunRecord:
         link = device._link  # pyright: ignore[reportPrivateUsage]
-        staged = await stage(link, *artifact)
-        attempt = AdbRun(link, MEDIA_DIR, device.identity.facts, request(), staged, silence_s=5)
+        pushed = await push(link, *artifact)
+        attempt = AdbRun(link, MEDIA_DIR, device.identity.facts, request(), pushed, silence_s=5)
         return await attempt.run(lambda progress: None, DEADLINE_S)
 
     assert "no progress for 5 s" in failure(wait_for(watch())).message
@@ -176,8 +176,8 @@ def test_a_link_that_breaks_does_not_end_the_run(start: Start, artifact: Artifac
             phone.disconnect(0.5)
 
     async def both() -> RunRecord:
-        staged = await device.stage(*artifact)
-        return await device.run(request(), staged, break_once, DEADLINE_S)
+        pushed = await device.push(*artifact)
+        return await device.run(request(), pushed, break_once, DEADLINE_S)
 
     record = wait_for(both())
     assert broken
@@ -209,9 +209,9 @@ def test_a_cancelled_run_is_ended_on_the_phone(start: Start, artifact: Artifact)
     phone, device = start("hang-run=load")
 
     async def cancel() -> None:
-        staged = await device.stage(*artifact)
+        pushed = await device.push(*artifact)
         begun = asyncio.Event()
-        task = asyncio.create_task(device.run(request(), staged, lambda progress: begun.set(), DEADLINE_S))
+        task = asyncio.create_task(device.run(request(), pushed, lambda progress: begun.set(), DEADLINE_S))
         await begun.wait()
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

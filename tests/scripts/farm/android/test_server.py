@@ -16,6 +16,7 @@ import pytest
 from scripts.farm.android.device import AdbDiscovery
 from scripts.farm.android.server import HOME_VARIABLE, PORT_VARIABLE, is_listening, own_server
 from scripts.farm.device import DiscoveryOptions, Problem
+from tests.limits import HUNG_S
 from tests.scripts.farm.android.conftest import MakePhone, wait_for
 
 ROOT = Path(__file__).parents[4]
@@ -45,7 +46,7 @@ class Farm:
         """By the end of its input, or by a signal."""
         if number is not None:
             self._process.send_signal(number)
-        self._process.communicate(timeout=60)
+        self._process.communicate(timeout=HUNG_S)
 
 
 @pytest.fixture

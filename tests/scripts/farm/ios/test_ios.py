@@ -58,8 +58,8 @@ def plug(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
 def run(device: IosDevice, artifact: Artifact, deadline_s: float = DEADLINE_S) -> tuple[RunRecord, list[Progress]]:
     async def both() -> tuple[RunRecord, list[Progress]]:
         seen: list[Progress] = []
-        staged = await device.stage(*artifact)
-        return await device.run(request(), staged, seen.append, deadline_s), seen
+        pushed = await device.push(*artifact)
+        return await device.run(request(), pushed, seen.append, deadline_s), seen
 
     return wait_for(both())
 
@@ -92,11 +92,11 @@ def test_without_an_app_it_is_asked_for(plug: Plug) -> None:
 
 def test_an_artifact_is_sent_once(plug: Plug, artifact: Artifact, tmp_path: Path) -> None:
     device = plug()
-    staged = wait_for(device.stage(*artifact))
-    folder = tmp_path / "phone" / "container" / "Documents" / staged
+    pushed = wait_for(device.push(*artifact))
+    folder = tmp_path / "phone" / "container" / "Documents" / pushed
     assert {each.name for each in folder.iterdir()} == {each.name for each in artifact[0].iterdir()}
     times = {each: each.stat().st_mtime_ns for each in folder.iterdir()}
-    assert wait_for(device.stage(*artifact)) == staged
+    assert wait_for(device.push(*artifact)) == pushed
     assert {each: each.stat().st_mtime_ns for each in folder.iterdir()} == times
 
 
@@ -156,7 +156,7 @@ def test_a_phone_that_is_gone_is_the_device_s_fault(plug: Plug, artifact: Artifa
     device = plug()
     (tmp_path / "phone" / "phone.json").unlink()
     with pytest.raises(DeviceError) as told:
-        wait_for(device.stage(*artifact))
+        wait_for(device.push(*artifact))
     assert told.value.failure is FailureKind.DEVICE
 
 
@@ -164,8 +164,8 @@ def test_a_cancelled_run_is_ended(plug: Plug, artifact: Artifact, tmp_path: Path
     device = plug("hang")
 
     async def cancel() -> None:
-        staged = await device.stage(*artifact)
-        task = asyncio.create_task(device.run(request(), staged, lambda progress: None, DEADLINE_S))
+        pushed = await device.push(*artifact)
+        task = asyncio.create_task(device.run(request(), pushed, lambda progress: None, DEADLINE_S))
         while not (tmp_path / "phone" / "pid").exists():
             await asyncio.sleep(0.05)
         task.cancel()

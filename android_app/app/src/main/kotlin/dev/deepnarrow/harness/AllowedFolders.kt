@@ -7,12 +7,12 @@ import java.io.File
 import java.io.IOException
 
 /** Where the app may read and write. Everything else is refused, whatever a request, a manifest or an intent says. */
-class AllowedFolders(val media: File, private val staging: File = STAGING) {
+class AllowedFolders(val media: File, private val pushed: File = PUSHED) {
     val runs: File get() = media.resolve("runs")
     val requests: File get() = media.resolve("requests")
-    val artifactRoots: List<File> get() = listOf(media, staging)
+    val artifactRoots: List<File> get() = listOf(media, pushed)
 
-    /** Makes the writable folders; the staging folder belongs to adb's shell user. */
+    /** Makes the writable folders; the pushed folder belongs to adb's shell user. */
     fun prepare() {
         for (folder in listOf(runs, requests, media.resolve("artifacts"))) {
             if (!folder.isDirectory && !folder.mkdirs()) throw Refused("$folder: cannot be made")
@@ -20,7 +20,7 @@ class AllowedFolders(val media: File, private val staging: File = STAGING) {
     }
 
     /** The canonical form of [path], links and `..` resolved. Throws [Refused] if it is not inside an allowed folder. */
-    fun readable(path: String): File = inside(path, listOf(media, staging))
+    fun readable(path: String): File = inside(path, listOf(media, pushed))
 
     /** As [readable] for a file of at most [maxBytes]. */
     fun readableFile(path: String, maxBytes: Long): File {
@@ -43,7 +43,7 @@ class AllowedFolders(val media: File, private val staging: File = STAGING) {
     }
 
     companion object {
-        val STAGING = File("/data/local/tmp/deepnarrow")
+        val PUSHED = File("/data/local/tmp/deepnarrow")
 
         /** Throws [Refused] while shared storage is not mounted, which it is not before a phone's first unlock. */
         fun of(context: Context): AllowedFolders {

@@ -3,6 +3,8 @@ package dev.deepnarrow.harness
 import android.content.Context
 import android.content.pm.ApplicationInfo
 import android.os.PowerManager
+import dev.deepnarrow.core.ProbeProtocol
+import dev.deepnarrow.harness.ui.Format
 
 /** The phone's state for people; the record has the numbers and its own concerns. */
 object Conditions {
@@ -34,6 +36,21 @@ object Conditions {
             "the phone is warm: it may lower its clocks during a run".takeIf { hot },
         )
     }
+
+    /**
+     * What a run of [chosen] needs against what is left. Counts the model, its whole cache in float32 and a margin as large as the
+     * bandwidth probe's buffer, which is given back before the model is loaded. Null if it fits or the phone does not tell.
+     */
+    fun memory(chosen: FoundChoice, ramUntilLow: Long?): String? {
+        val largest = chosen.artifacts.maxBy { it.modelBytes + it.cacheBytes }
+        val needed = largest.modelBytes + largest.cacheBytes + MARGIN_BYTES
+        if (ramUntilLow == null || needed <= ramUntilLow) return null
+        val parts = "model ${Format.megabytes(largest.modelBytes)}, cache ${Format.megabytes(largest.cacheBytes)}, margin ${Format.megabytes(MARGIN_BYTES)}"
+        return "memory: ${largest.shapeName} needs about ${Format.megabytes(needed)} ($parts), but ${Format.megabytes(maxOf(0, ramUntilLow))} " +
+            "are left before Android ends processes: close other apps"
+    }
+
+    private val MARGIN_BYTES = ProbeProtocol().bufferBytes
 
     private fun isDebug(context: Context) = context.applicationInfo.flags and ApplicationInfo.FLAG_DEBUGGABLE != 0
 }

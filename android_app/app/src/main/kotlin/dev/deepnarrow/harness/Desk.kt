@@ -2,23 +2,22 @@ package dev.deepnarrow.harness
 
 import android.app.ActivityManager
 import android.content.Context
-import android.os.Build
-import android.provider.Settings
 import dev.deepnarrow.core.Artifact
 import dev.deepnarrow.core.RunStore
 import dev.deepnarrow.core.UserError
 import dev.deepnarrow.core.Wire
+import dev.deepnarrow.core.newSession
 import dev.deepnarrow.harness.ui.Choice
+import dev.deepnarrow.harness.ui.HistoryFilter
 import dev.deepnarrow.harness.ui.PickScreen
 import dev.deepnarrow.harness.ui.PickState
+import dev.deepnarrow.harness.ui.Results
 import dev.deepnarrow.harness.ui.RunSummary
 import java.io.File
-import java.time.Instant
-import java.time.ZoneOffset
-import java.time.format.DateTimeFormatter
+import java.io.IOException
 
 /** What lies on the phone at one moment. [unusable] names artifact folders and records that cannot be read, with the reason. */
-class Snapshot(val pairs: List<FoundPair>, val unusable: List<String>, val history: List<RunSummary>)
+class Snapshot(val choices: List<FoundChoice>, val unusable: List<String>, val history: List<RunSummary>)
 
 /** Reads what the launcher screen shows and prepares what it starts; its own screen-free half. */
 class Desk(private val context: Context, val folders: AllowedFolders) {
@@ -39,7 +38,7 @@ class Desk(private val context: Context, val folders: AllowedFolders) {
                 null
             }
         }
-        return Snapshot(found.pairs, found.unusable + unreadable, history)
+        return Snapshot(found.choices, found.unusable + unreadable, Pools.joined(history))
     }
 
     private fun summary(folder: File): RunSummary {
@@ -52,51 +51,69 @@ class Desk(private val context: Context, val folders: AllowedFolders) {
         val manifest = Wire.readManifest(folder.resolve(Artifact.MANIFEST_FILE))
         FoundArtifact(
             folder, manifest.pair, manifest.arm?.let(Summaries::side), manifest.shapeName, manifest.target.word, manifest.scheme.word,
-            manifest.options.maxContext, manifest.jobId, manifest.modelBytes,
+            manifest.options.maxContext, manifest.contentId, manifest.modelBytes,
+            manifest.costPerToken.kvBytesPerPosition * manifest.options.maxContext,
         )
     }
 
-    fun pickState(snapshot: Snapshot, choice: Choice, busy: Boolean) = PickState(
-        pairs = snapshot.pairs.map { it.choice() },
+    fun pickState(snapshot: Snapshot, choice: Choice, filter: HistoryFilter, busy: Boolean) = PickState(
+        choices = snapshot.choices.map { it.choice() },
         unusable = snapshot.unusable,
         folders = folders.artifactRoots.map { it.path },
         conditions = Conditions.line(readings),
-        concerns = Conditions.concerns(context, readings),
+        concerns = Conditions.concerns(context, readings) + listOfNotNull(
+            snapshot.choices.firstOrNull { it.key == choice.key }?.let { Conditions.memory(it, readings.ramUntilLow()) },
+        ),
         numCores = Runtime.getRuntime().availableProcessors(),
         decodeSteps = Requests.DECODE_STEPS,
         choice = choice.copy(numThreads = choice.numThreads.coerceAtMost(Runtime.getRuntime().availableProcessors())),
         history = snapshot.history,
+        filter = filter,
         busy = busy,
     )
 
-    /** Depths that the pair's artifacts can hold; the pick screen shows the others as switched off. */
-    fun depths(pair: FoundPair, wanted: List<Int>): List<Int> =
-        wanted.filter { it in PickScreen.DEPTHS && it + Requests.DECODE_STEPS <= pair.choice().maxContext }
+    /** Contexts that the artifacts can hold; the pick screen shows the others as switched off. */
+    fun contexts(chosen: FoundChoice, wanted: List<Int>): List<Int> =
+        wanted.filter { it in PickScreen.CONTEXTS && it + Requests.DECODE_STEPS <= chosen.maxContext }
 
-    /** The artifact folder and the request of the next run of [series]. Throws [Refused] if the artifact is gone. */
-    fun planned(series: Series): Pair<File, String> {
-        val pair = scanner.scan().pairs.firstOrNull { it.key == series.pairKey } ?: throw Refused("${series.pairKey} is not on this phone any more")
-        val depths = depths(pair, series.depths)
-        if (depths.isEmpty()) {
-            throw Refused("${series.pairKey} holds ${pair.choice().maxContext} positions: ${Requests.DECODE_STEPS} tokens fit after none of ${series.depths}")
+    /** The artifact folder and the request of the next run of [series]; null once it is over. Throws [Refused] if the artifact is gone. */
+    fun planned(series: Series): Pair<File, String>? {
+        val chosen = scanner.scan().choices.firstOrNull { it.key == series.key } ?: throw Refused("${series.key} is not on this phone any more")
+        val contexts = contexts(chosen, series.contexts)
+        if (contexts.isEmpty()) {
+            throw Refused("${series.key} holds ${chosen.maxContext} positions: ${Requests.DECODE_STEPS} tokens fit after none of ${series.contexts}")
         }
-        val artifact = pair.side(series.plan[series.next].side)
-        return artifact.folder to Requests.json(Requests.planned(series.copy(depths = depths), artifact, deviceId()))
+        val artifact = series.artifact(chosen) ?: return null
+        return artifact.folder to Requests.json(Requests.planned(series.copy(contexts = contexts), artifact))
     }
 
-    fun newCampaign(): String = "phone-" + CAMPAIGN_TIME.format(Instant.now())
+    /** Deletes the folders of [runs]. Throws [Refused] if one stays. */
+    fun delete(runs: List<RunSummary>) {
+        for (run in runs) {
+            val folder = folders.readable(folders.runs.resolve(run.runId).path)
+            if (!folder.deleteRecursively()) throw Refused("$folder: cannot be deleted")
+        }
+    }
 
-    /** [Build.MODEL] and a number that Android makes up for this app on this phone; it is of no use to anybody else. */
-    private fun deviceId(): String = Build.MODEL + "-" + Settings.Secure.getString(context.contentResolver, Settings.Secure.ANDROID_ID).orEmpty().take(8)
+    /** The records of [runs] as one archive, each in a folder of its own as they lie on the phone; its name in [SharedFiles]. Throws [Refused]. */
+    fun archive(runs: List<RunSummary>): String = try {
+        SharedFiles.of(context).write("deepnarrow-${newSession(System.currentTimeMillis())}.zip") { zip ->
+            for (run in runs) for (name in listOf(RunStore.RECORD_FILE, RunStore.DONE_FILE)) {
+                val file = folders.runs.resolve(run.runId).resolve(name)
+                if (file.isFile) zip.add("${run.runId}/$name", file)
+            }
+        }
+    } catch (error: IOException) {
+        throw Refused("the archive cannot be written: ${error.message}")
+    }
 
     fun isRunProcessAlive(): Boolean = context.getSystemService(ActivityManager::class.java)?.runningAppProcesses.orEmpty()
         .any { it.processName == "${context.packageName}:run" }
 
-    /** Under which heading the results of [runId] stand; null for a run that did not answer. Throws [Refused] if its record cannot be read. */
-    fun resultsKey(runId: String?): String? = runId?.let { refusing { summary(folders.readable(folders.runs.resolve(it).path)) }.pairKey }
+    /** Where the results of [runId] stand; null for a run that did not answer. Throws [Refused] if its record cannot be read. */
+    fun resultsOf(runId: String?): Results? = runId?.let { refusing { summary(folders.readable(folders.runs.resolve(it).path)) }.results }
 
     private companion object {
-        const val MAX_HISTORY = 100
-        val CAMPAIGN_TIME: DateTimeFormatter = DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss").withZone(ZoneOffset.UTC)
+        const val MAX_HISTORY = 200
     }
 }

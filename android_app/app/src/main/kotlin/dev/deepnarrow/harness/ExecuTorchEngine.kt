@@ -27,6 +27,9 @@ class ExecuTorchEngine(private val version: String, private val proc: ProcFiles 
     override val backends = setOf(Backend.DEFAULT, Backend.XNNPACK)
     override val loadModes = LoadMode.entries.toSet()
 
+    /** Its library holds Armv8.1 atomics (LSE) in every call and would end the process with SIGILL on a Cortex-A53, A57, A72 or A73. */
+    override val unfit: String? get() = NO_ATOMICS.takeIf { proc.armFeatures()?.contains("atomics") == false }
+
     override fun prepare() = guarded("ExecuTorch's library") { ExecuTorchRuntime.getRuntime() }.let {}
 
     override fun load(artifact: Artifact, options: LoadOptions): LlmRuntime {
@@ -66,6 +69,9 @@ class ExecuTorchEngine(private val version: String, private val proc: ProcFiles 
         true -> if ((proc.statusBytes("VmLck") ?: 0) > 0) LoadMode.MLOCK else LoadMode.MMAP
     }
 }
+
+private const val NO_ATOMICS =
+    "ExecuTorch needs Armv8.1 atomics, which this phone's cores lack (no 'atomics' among Features of /proc/cpuinfo); ONNX artifacts run here"
 
 /** Turns what ExecuTorch throws into one line. */
 internal inline fun <T> guarded(what: String, action: () -> T): T = try {

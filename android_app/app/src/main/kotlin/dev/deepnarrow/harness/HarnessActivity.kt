@@ -1,41 +1,45 @@
 package dev.deepnarrow.harness
 
 import android.app.Activity
+import android.app.AlertDialog
+import android.content.ClipData
 import android.content.Intent
+import android.net.Uri
 import android.os.Bundle
 import android.os.Handler
 import android.os.Looper
 import android.view.View
+import dev.deepnarrow.core.newSession
 import dev.deepnarrow.harness.RunActivity.Companion.EXTRA_ARTIFACT
 import dev.deepnarrow.harness.RunActivity.Companion.EXTRA_MESSAGE
 import dev.deepnarrow.harness.RunActivity.Companion.EXTRA_OUTCOME
 import dev.deepnarrow.harness.RunActivity.Companion.EXTRA_REQUEST
+import dev.deepnarrow.harness.RunActivity.Companion.EXTRA_RUN_ID
 import dev.deepnarrow.harness.ui.Choice
+import dev.deepnarrow.harness.ui.HistoryFilter
 import dev.deepnarrow.harness.ui.MessageScreen
+import dev.deepnarrow.harness.ui.PairComparison
 import dev.deepnarrow.harness.ui.PickActions
 import dev.deepnarrow.harness.ui.PickScreen
 import dev.deepnarrow.harness.ui.ResultScreen
+import dev.deepnarrow.harness.ui.Results
 import dev.deepnarrow.harness.ui.RunSummary
+import dev.deepnarrow.harness.ui.Side
+import java.security.SecureRandom
 import java.util.concurrent.Executor
 import java.util.concurrent.Executors
 
-/**
- * Pick a pair, run it, read the result. With the extras `artifact` and `request` it starts that run at once:
- *
- *     am start -n dev.deepnarrow.harness/.HarnessActivity --es artifact DIR --es request <path or base64>
- */
+/** Pick a pair or one model, run it, read the result. Other apps can open it and nothing more: what an intent carries is not read. */
 class HarnessActivity : Activity(), PickActions {
     private val main = Handler(Looper.getMainLooper())
     private val desk by lazy { Desk(this, AllowedFolders.of(this)) }
-    private var choice = Choice(null, DEFAULT_THREADS, listOf(0, 512), runsPerSide = 1)
-    private var resultsOf: String? = null
+    private var choice = Choice(null, DEFAULT_THREADS, listOf(0, 512), PairComparison.DEFAULT_RUNS)
+    private var resultsOf: Results? = null
     private var series: Series? = null
+    private var filter = HistoryFilter()
 
     /** A run's screen is open and has not answered. */
     private var awaiting = false
-
-    /** The run that the intent asks for was started. */
-    private var startedAsked = false
     private val busy: Boolean get() = awaiting || series != null
 
     override fun onCreate(savedInstanceState: Bundle?) {
@@ -44,59 +48,42 @@ class HarnessActivity : Activity(), PickActions {
         if (savedInstanceState != null) restore(savedInstanceState)
         guarded {
             desk.folders.prepare()
-            if (intent.hasExtra(EXTRA_ARTIFACT) && !startedAsked) startAsked(intent) else refresh()
+            refresh()
             if (!awaiting) startNext() // The activity was made again while it waited for the process of the run before.
-        }
-    }
-
-    override fun onNewIntent(intent: Intent) {
-        super.onNewIntent(intent)
-        if (!intent.hasExtra(EXTRA_ARTIFACT)) return
-        guarded {
-            if (busy) throw Refused(RunLock.ANOTHER_RUN)
-            setIntent(intent)
-            startedAsked = false
-            startAsked(intent)
         }
     }
 
     override fun onSaveInstanceState(outState: Bundle) {
         super.onSaveInstanceState(outState)
-        outState.putString("chosen", choice.pairKey)
+        outState.putString("chosen", choice.key)
         outState.putInt("chosen_threads", choice.numThreads)
-        outState.putIntArray("chosen_depths", choice.depths.toIntArray())
+        outState.putIntArray("chosen_contexts", choice.contexts.toIntArray())
         outState.putInt("chosen_runs", choice.runsPerSide)
-        outState.putString("results", resultsOf)
+        resultsOf?.let { outState.putStringArray("results", arrayOf(it.pool, it.name)) }
+        outState.putStringArray("filter", filter.run { arrayOf(name, osBuild, appBuild) })
         outState.putBoolean("awaiting", awaiting)
-        outState.putBoolean("started_asked", startedAsked)
         series?.save(outState)
     }
 
     private fun restore(state: Bundle) {
-        val depths = state.getIntArray("chosen_depths")?.toList() ?: choice.depths
-        choice = Choice(state.getString("chosen"), state.getInt("chosen_threads"), depths, state.getInt("chosen_runs"))
-        resultsOf = state.getString("results")
+        val contexts = state.getIntArray("chosen_contexts")?.toList() ?: choice.contexts
+        choice = Choice(state.getString("chosen"), state.getInt("chosen_threads"), contexts, state.getInt("chosen_runs"))
+        resultsOf = state.getStringArray("results")?.let { (pool, name) -> Results(pool, name) }
+        state.getStringArray("filter")?.let { (name, osBuild, appBuild) -> filter = HistoryFilter(name, osBuild, appBuild) }
         awaiting = state.getBoolean("awaiting")
-        startedAsked = state.getBoolean("started_asked")
         series = Series.restore(state)
     }
 
     /** Reads the folders away from the main thread and shows what is there. */
-    override fun refresh(): Unit = worker.execute {
-        try {
-            val snapshot = desk.look()
-            main.post { if (!isDestroyed) show(snapshot) }
-        } catch (error: Refused) {
-            main.post { if (!isDestroyed) message(error) }
-        }
-    }
+    override fun refresh(): Unit = onWorker(desk::look, ::show)
 
     private fun show(snapshot: Snapshot) {
-        if (choice.pairKey !in snapshot.pairs.map { it.key }) choice = choice.copy(pairKey = snapshot.pairs.firstOrNull()?.key)
-        val runs = resultsOf?.let { key -> snapshot.history.filter { it.pairKey == key } }.orEmpty()
+        if (choice.key !in snapshot.choices.map { it.key }) choice = choice.copy(key = snapshot.choices.firstOrNull()?.key)
+        val pool = snapshot.history.filter { it.results.pool == resultsOf?.pool }
+        val shown = resultsOf?.takeIf { pool.any { run -> run.results == it } }
         showScreen(
-            if (runs.isNotEmpty()) ResultScreen(this, runs, ::share, ::closeResults).view
-            else PickScreen(this, desk.pickState(snapshot, choice, busy), this).view,
+            if (shown != null) ResultScreen(this, PairComparison(pool, shown.name), ::share, ::closeResults).view
+            else PickScreen(this, desk.pickState(snapshot, choice, filter, busy), this).view,
         )
     }
 
@@ -111,7 +98,7 @@ class HarnessActivity : Activity(), PickActions {
     }
 
     override fun choose(choice: Choice) {
-        val repaint = choice.pairKey != this.choice.pairKey
+        val repaint = choice.key != this.choice.key
         this.choice = choice
         if (repaint) refresh()
     }
@@ -121,13 +108,14 @@ class HarnessActivity : Activity(), PickActions {
     }
 
     private fun startSeries() {
-        val key = choice.pairKey ?: throw Refused("no pair is chosen")
-        series = Series(desk.newCampaign(), key, choice.numThreads, choice.depths, choice.runsPerSide)
+        val key = choice.key ?: throw Refused("nothing is chosen")
+        val first = if (drawn()) Side.DEEP else Side.WIDE
+        series = Series(newSession(System.currentTimeMillis()), key, choice.numThreads, choice.contexts, choice.runsPerSide, first)
         startNext()
     }
 
-    override fun results(pairKey: String) {
-        resultsOf = pairKey
+    override fun results(of: Results) {
+        resultsOf = of
         refresh()
     }
 
@@ -136,22 +124,36 @@ class HarnessActivity : Activity(), PickActions {
         refresh()
     }
 
-    override fun share(run: RunSummary) {
-        val uri = RecordProvider.uri(this, run.runId)
-        val send = Intent(Intent.ACTION_SEND).setType("application/json").putExtra(Intent.EXTRA_STREAM, uri)
-            .addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION)
-        send.clipData = android.content.ClipData.newRawUri(run.runId, uri) // The grant follows the clip through the chooser.
-        startActivity(Intent.createChooser(send, "Share the record"))
+    override fun share(run: RunSummary) = send(RecordProvider.uri(this, run.runId), "application/json", "Share the record")
+
+    override fun shareAll(runs: List<RunSummary>): Unit = onWorker({ desk.archive(runs) }) { name ->
+        send(RecordProvider.archiveUri(this, name), "application/zip", "Share ${runs.size} records")
     }
 
-    private fun startAsked(intent: Intent) {
-        val artifact = desk.folders.readable(intent.getStringExtra(EXTRA_ARTIFACT).orEmpty())
-        val request = intent.getStringExtra(EXTRA_REQUEST) ?: throw Refused("the extra $EXTRA_REQUEST is missing")
-        Requests.parse(request, desk.folders)
-        if (desk.isRunProcessAlive()) refresh() // Something to look at while it waits.
-        whenRunProcessIsGone {
-            startedAsked = true
-            start(artifact.path, request)
+    private fun send(uri: Uri, type: String, title: String) {
+        val send = Intent(Intent.ACTION_SEND).setType(type).putExtra(Intent.EXTRA_STREAM, uri).addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION)
+        send.clipData = ClipData.newRawUri(title, uri) // The grant follows the clip through the chooser.
+        startActivity(Intent.createChooser(send, title))
+    }
+
+    override fun delete(runs: List<RunSummary>) {
+        AlertDialog.Builder(this).setMessage("Delete ${runs.size} runs of ${runs.first().title} from this phone? Their records are gone then.")
+            .setPositiveButton("Delete") { _, _ -> if (!busy) onWorker({ desk.delete(runs) }) { refresh() } }
+            .setNegativeButton("Keep", null).show()
+    }
+
+    override fun filter(filter: HistoryFilter) {
+        this.filter = filter
+        refresh()
+    }
+
+    /** [work] away from the main thread, then [done] on it. */
+    private fun <T> onWorker(work: () -> T, done: (T) -> Unit): Unit = worker.execute {
+        try {
+            val result = work()
+            main.post { if (!isDestroyed) done(result) }
+        } catch (error: Refused) {
+            main.post { if (!isDestroyed) message(error) }
         }
     }
 
@@ -159,8 +161,8 @@ class HarnessActivity : Activity(), PickActions {
         val series = series ?: return
         worker.execute {
             try {
-                val (artifact, request) = desk.planned(series)
-                main.post { whenRunProcessIsGone { start(artifact.path, request) } }
+                val next = desk.planned(series)
+                main.post { if (next == null) end(null) else whenRunProcessIsGone { start(next.first.path, next.second) } }
             } catch (error: Refused) {
                 main.post {
                     this.series = null
@@ -187,12 +189,17 @@ class HarnessActivity : Activity(), PickActions {
         if (requestCode != RUN) return
         awaiting = false
         val completed = data?.getStringExtra(EXTRA_OUTCOME) == COMPLETED
-        val before = series
-        series = before?.copy(next = before.next + 1)?.takeUnless { it.isOver || !completed }
+        series = series?.let { it.copy(next = it.next + 1, last = data?.getStringExtra(EXTRA_RUN_ID)) }?.takeIf { completed }
         if (data != null && data.getStringExtra(EXTRA_OUTCOME) == null) return message(Refused(data.getStringExtra(EXTRA_MESSAGE).orEmpty()))
-        if (series != null) return startNext()
+        if (series != null) startNext() else end(data?.getStringExtra(EXTRA_RUN_ID))
+    }
+
+    /** The series is over, or its run [runId] did not complete: shows the results that this run belongs to. */
+    private fun end(runId: String?) {
+        val last = runId ?: series?.last
+        series = null
         guarded {
-            resultsOf = desk.resultsKey(data?.getStringExtra(RunActivity.EXTRA_RUN_ID))
+            resultsOf = desk.resultsOf(last)
             refresh()
         }
     }
@@ -202,6 +209,9 @@ class HarnessActivity : Activity(), PickActions {
         private const val DEFAULT_THREADS = 4
         private const val PROCESS_POLL_MS = 100L
         private const val COMPLETED = "completed"
+
+        /** Whether the deep side begins; tests put a known draw here. */
+        internal var drawn: () -> Boolean = SecureRandom()::nextBoolean
 
         /** Reads folders; tests put one here that runs at once. */
         internal var worker: Executor = Executors.newSingleThreadExecutor()

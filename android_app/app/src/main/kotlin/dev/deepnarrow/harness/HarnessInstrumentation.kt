@@ -48,7 +48,7 @@ open class HarnessInstrumentation : Instrumentation() {
         folders.prepare()
         val artifact = folders.readable(argument("artifact"))
         val request = Requests.parse(argument("request"), folders)
-        openStage()
+        openScreen()
         val end = RunSession(targetContext, folders).run(artifact, request, Screen())
         return Bundle().apply {
             putString("run_id", end.runId)
@@ -66,7 +66,7 @@ open class HarnessInstrumentation : Instrumentation() {
         })
 
         override fun draw(state: RunningState) {
-            StageActivity.current?.show(state)
+            FullScreenActivity.current?.show(state)
         }
     }
 
@@ -74,6 +74,6 @@ open class HarnessInstrumentation : Instrumentation() {
         arguments.getString(name) ?: throw Refused("-e $name is missing; give -e op prepare, or -e artifact DIR -e request PATH_OR_BASE64")
 
     /** Brings the full screen to the front; without it the process would be scheduled as a background one. */
-    protected open fun openStage(): StageActivity =
-        startActivitySync(Intent(targetContext, StageActivity::class.java).addFlags(Intent.FLAG_ACTIVITY_NEW_TASK)) as StageActivity
+    protected open fun openScreen(): FullScreenActivity =
+        startActivitySync(Intent(targetContext, FullScreenActivity::class.java).addFlags(Intent.FLAG_ACTIVITY_NEW_TASK)) as FullScreenActivity
 }

@@ -70,6 +70,9 @@ class PhoneReadings(private val context: Context, private val proc: ProcFiles = 
 
     fun availableRam(): Long? = memoryInfo()?.takeIf { it.totalMem > 0 }?.availMem
 
+    /** What may still be used before Android calls memory low and begins to end processes. */
+    fun ramUntilLow(): Long? = memoryInfo()?.takeIf { it.totalMem > 0 }?.let { it.availMem - it.threshold }
+
     private fun memoryInfo(): ActivityManager.MemoryInfo? =
         activities?.let { manager -> ActivityManager.MemoryInfo().also { manager.getMemoryInfo(it) } }
 

@@ -9,10 +9,10 @@ import dev.deepnarrow.harness.ui.StepLatencies
 
 /** Where a run is watched. */
 interface RunScreen {
-    /** A sign of life, cheap enough for the middle of a depth. */
+    /** A sign of life, cheap enough for the middle of a context. */
     fun status(stage: Stage, done: Int, total: Int) = Unit
 
-    /** Something new to see, between stages and depths only; returns once it is drawn. */
+    /** Something new to see, between stages and contexts only; returns once it is drawn. */
     fun draw(state: RunningState)
 }
 
@@ -42,7 +42,7 @@ internal class ProgressListener(
         screen.draw(state(stage, done, total))
     }
 
-    /** Between steps of one depth or of the sustained phase: reading the phone and drawing would cost the next steps time. */
+    /** Between steps of one context or of the sustained phase: reading the phone and drawing would cost the next steps time. */
     private fun isHeartbeat(now: Triple<Stage, Int, Int>, isNew: Boolean): Boolean = when (now.first) {
         Stage.DECODE -> now == drawn
         Stage.SUSTAINED -> !isNew
@@ -57,6 +57,6 @@ internal class ProgressListener(
         total = total,
         conditions = Conditions.line(readings),
         concerns = record?.concerns.orEmpty().map(Summaries::line),
-        latencies = record?.decode.orEmpty().map { StepLatencies(it.depth, it.forwardNs.toLongArray()) },
+        latencies = record?.decode.orEmpty().map { StepLatencies(it.context, it.forwardNs.toLongArray()) },
     )
 }

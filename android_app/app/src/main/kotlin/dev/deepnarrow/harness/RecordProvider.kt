@@ -12,13 +12,13 @@ import java.io.File
 import java.io.FileNotFoundException
 
 /**
- * Lends the records of runs, and nothing else, to the app that the user picks in the share sheet: read-only, one URI at a
+ * Lends the records of runs and archives of them, and nothing else, to the app that the user picks in the share sheet: read-only, one URI at a
  * time. Not exported; a reader needs the grant that comes with the share intent.
  */
 class RecordProvider : ContentProvider() {
     override fun onCreate() = true
 
-    override fun getType(uri: Uri) = "application/json"
+    override fun getType(uri: Uri) = if (isArchive(uri)) "application/zip" else "application/json"
 
     override fun openFile(uri: Uri, mode: String): ParcelFileDescriptor {
         if (mode != "r") throw FileNotFoundException("$uri: records are read-only")
@@ -31,7 +31,7 @@ class RecordProvider : ContentProvider() {
         return MatrixCursor(columns).apply {
             addRow(columns.map { column ->
                 when (column) {
-                    OpenableColumns.DISPLAY_NAME -> "${file.parentFile?.name}.json"
+                    OpenableColumns.DISPLAY_NAME -> if (isArchive(uri)) file.name else "${file.parentFile?.name}.json"
                     OpenableColumns.SIZE -> file.length()
                     else -> null
                 }
@@ -47,7 +47,10 @@ class RecordProvider : ContentProvider() {
     override fun delete(uri: Uri, where: String?, args: Array<out String>?): Int =
         throw UnsupportedOperationException("records are read-only")
 
+    private fun isArchive(uri: Uri) = uri.pathSegments.size == 2 && uri.pathSegments.first() == ARCHIVES
+
     private fun file(uri: Uri): File {
+        if (isArchive(uri)) return SharedFiles.of(checkNotNull(context)).file(uri.pathSegments.last())
         val runId = uri.pathSegments.singleOrNull() ?: throw FileNotFoundException("$uri: not a run")
         val runs = try {
             AllowedFolders.of(checkNotNull(context)).runs.canonicalFile
@@ -60,6 +63,12 @@ class RecordProvider : ContentProvider() {
     }
 
     companion object {
+        private const val ARCHIVES = "archive"
+
+        /** Of a file in [SharedFiles]. */
+        fun archiveUri(context: Context, name: String): Uri =
+            Uri.Builder().scheme("content").authority("${context.packageName}.records").appendPath(ARCHIVES).appendPath(name).build()
+
         fun uri(context: Context, runId: String): Uri =
             Uri.Builder().scheme("content").authority("${context.packageName}.records").appendPath(runId).build()
     }

@@ -1,7 +1,5 @@
 package dev.deepnarrow.harness
 
-import dev.deepnarrow.core.GateLimits
-import dev.deepnarrow.core.PlanPosition
 import dev.deepnarrow.core.Protocol
 import dev.deepnarrow.core.RunRequest
 import dev.deepnarrow.core.UserError
@@ -11,7 +9,7 @@ import java.util.Locale
 
 /** Requests that come in from outside and those that the app makes itself. All errors are [Refused]. */
 object Requests {
-    /** Timed steps at each depth of the app's own requests. */
+    /** Timed steps at each context of the app's own requests. */
     const val DECODE_STEPS = 128
 
     /** [given] is a path in an allowed folder, JSON, or JSON in base64, which survives every shell. */
@@ -31,18 +29,16 @@ object Requests {
         throw Refused("request: what the base64 holds is not UTF-8")
     }
 
-    /** The next run of [series]; [deviceId] tells phones apart once records of several are put together. */
-    fun planned(series: Series, artifact: FoundArtifact, deviceId: String): RunRequest = refusing {
-        val run = series.plan[series.next]
-        val lengths = PROMPT_LENGTHS.filter { it <= artifact.maxContext }
-        val cell = "${artifact.pair}/${artifact.shapeName}/${artifact.target}-${artifact.scheme}/${series.numThreads}-threads"
-        val plan = PlanPosition(series.campaign, cell, "${series.pairKey} ${run.block}", run.repetition, run.order, deviceId)
-        try {
-            val protocol = Protocol(
-                numThreads = series.numThreads, promptLengths = lengths.ifEmpty { listOf(1) }, depths = series.depths, decodeSteps = DECODE_STEPS,
+    /** The next run of [series], which is of [artifact]. It has no plan: a press of the button is a session, not a campaign. */
+    fun planned(series: Series, artifact: FoundArtifact): RunRequest {
+        val lengths = PROMPT_LENGTHS.filter { it <= artifact.maxContext }.ifEmpty { listOf(1) }
+        return try {
+            RunRequest(
+                runId = "${series.session}.${"%02d".format(Locale.ROOT, series.next)}",
+                session = series.session,
+                contentId = artifact.contentId,
+                protocol = Protocol(numThreads = series.numThreads, promptLengths = lengths, contexts = series.contexts, decodeSteps = DECODE_STEPS),
             )
-            val runId = "${series.campaign}.${"%02d".format(Locale.ROOT, run.order)}"
-            RunRequest(runId = runId, jobId = artifact.jobId, protocol = protocol, gates = GateLimits(), plan = plan)
         } catch (error: IllegalArgumentException) {
             throw Refused(error.message.orEmpty())
         }

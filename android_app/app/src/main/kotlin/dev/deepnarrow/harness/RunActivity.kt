@@ -12,7 +12,7 @@ import kotlin.concurrent.thread
  * One run in the process `:run`. The process is new when the activity starts and ends with it, so that one run is one process:
  * no warm cache, no leftover thread pool, no heap of an earlier model. [HarnessActivity] waits until it is gone before it starts the next.
  */
-class RunActivity : StageActivity() {
+class RunActivity : FullScreenActivity() {
     private var refused = false
 
     override fun onCreate(savedInstanceState: Bundle?) {

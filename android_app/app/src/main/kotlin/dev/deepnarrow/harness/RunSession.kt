@@ -24,10 +24,10 @@ class RunSession(private val context: Context, private val folders: AllowedFolde
     fun run(artifact: File, request: RunRequest, screen: RunScreen): RunEnd = RunLock.acquire(context.noBackupFilesDir).use {
         val store = refusing { RunStore.create(folders.runs, request.runId) }
         val readings = PhoneReadings(context)
-        StageActivity.beginRun()
+        FullScreenActivity.beginRun()
         val protocol = RunProtocol(
             engines = Engines.of(context),
-            device = AndroidDeviceProbe(context, readings, StageActivity::stayedInForeground),
+            device = AndroidDeviceProbe(context, readings, FullScreenActivity::stayedInForeground),
             bandwidth = MemoryBandwidthProbe(SharedProbeMemory, Engines.graphReader()),
             clock = AndroidClock,
             listener = ProgressListener(request, readings, ProcessDeaths(context), screen),

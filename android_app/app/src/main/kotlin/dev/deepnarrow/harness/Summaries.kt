@@ -10,9 +10,12 @@ import dev.deepnarrow.core.Failed
 import dev.deepnarrow.core.RunRecord
 import dev.deepnarrow.core.Running
 import dev.deepnarrow.core.Severity
+import dev.deepnarrow.core.Setup
 import dev.deepnarrow.core.Skipped
-import dev.deepnarrow.harness.ui.DepthSummary
+import dev.deepnarrow.core.comparisonKey
+import dev.deepnarrow.harness.ui.ContextSummary
 import dev.deepnarrow.harness.ui.Ending
+import dev.deepnarrow.harness.ui.Results
 import dev.deepnarrow.harness.ui.RunSummary
 import dev.deepnarrow.harness.ui.Side
 
@@ -30,14 +33,20 @@ object Summaries {
             startedUtc = record.startedUtc,
             side = artifact?.arm?.let(::side),
             shapeName = artifact?.shapeName ?: "no artifact",
-            pairKey = artifact?.let { pairKey(it, record.request.protocol.numThreads) } ?: "no artifact",
+            contentId = artifact?.contentId,
+            results = results(record),
+            place = record.request.plan?.run { "$campaign $block $repetition" },
+            beforeItReported = comparisonKey(record)?.run { text(setup.copy(conditions = setup.conditions.copy(runtime = null, backends = emptyList(), charging = null))) },
+            title = artifact?.let { title(it, record.request.protocol.numThreads) } ?: "no artifact",
             device = device(record),
+            osBuild = record.device.osBuild,
+            appBuild = record.harness.run { "$version ${build?.take(BUILD_DIGITS) ?: "unknown"}" + if (debug) " debug" else "" },
             phone = record.device.kind == DeviceKind.PHONE,
             ending = ending,
             message = message,
-            invalid = record.concerns.filter { it.severity == Severity.INVALID }.map(::line),
+            invalid = record.concerns.filter { it.severity == Severity.INVALID }.map(::line) + listOfNotNull(CANARY.takeIf { record.request.plan?.canary == true }),
             warnings = record.concerns.filter { it.severity == Severity.WARNING }.map(::line),
-            depths = if (artifact == null) emptyList() else record.decode.map { depth(it, artifact) },
+            contexts = if (artifact == null) emptyList() else record.decode.map { context(it, artifact) },
             ceilingBytesPerS = record.bandwidth?.ceilingBytesPerS,
             highWaterBytes = record.memory.lastOrNull()?.highWaterBytes,
         )
@@ -47,7 +56,15 @@ object Summaries {
 
     fun line(concern: Concern): String = "${concern.code.word}: ${concern.detail}"
 
-    private fun pairKey(artifact: ArtifactFacts, numThreads: Int) =
+    /** Only runs with equal setups stand together; the sides of a pair then differ in the network alone. */
+    private fun results(record: RunRecord): Results {
+        val name = record.artifact?.let { if (it.arm == null) it.shapeName else it.pair } ?: "no artifact"
+        return Results(comparisonKey(record)?.let { text(it.setup) }.orEmpty(), name)
+    }
+
+    private fun text(setup: Setup) = setup.asJson().toString()
+
+    private fun title(artifact: ArtifactFacts, numThreads: Int) =
         "${artifact.pair}, ${artifact.target.word} ${artifact.scheme.word}, $numThreads ${if (numThreads == 1) "thread" else "threads"}"
 
     private fun device(record: RunRecord): String = record.device.run {
@@ -55,11 +72,14 @@ object Summaries {
         if (kind == DeviceKind.PHONE) "$name, Android $osVersion" else "${kind.word}: $name, $os $osVersion"
     }
 
-    /** Step i of n attends depth + i + 1 positions, the middle one depth + (n + 1) / 2. */
-    private fun depth(samples: DecodeSamples, artifact: ArtifactFacts): DepthSummary {
-        val attended = samples.depth + (samples.forwardNs.size + 1) / 2.0
-        return DepthSummary(samples.depth, samples.forwardNs.toLongArray(), artifact.weightBytesRead + attended * artifact.kvBytesPerPosition)
+    /** Step i of n attends context + i + 1 positions, the middle one context + (n + 1) / 2. */
+    private fun context(samples: DecodeSamples, artifact: ArtifactFacts): ContextSummary {
+        val attended = samples.context + (samples.forwardNs.size + 1) / 2.0
+        return ContextSummary(samples.context, samples.forwardNs.toLongArray(), artifact.weightBytesRead + attended * artifact.kvBytesPerPosition)
     }
+
+    private const val BUILD_DIGITS = 8
+    private const val CANARY = "canary: it tells whether the device is well and is never compared"
 
     private fun ending(record: RunRecord, finished: Boolean, death: String?): Pair<Ending, String?> = when (val outcome = record.outcome) {
         is Failed -> Ending.FAILED to "${outcome.failure.word} in stage ${outcome.stage.word}: ${outcome.message}"

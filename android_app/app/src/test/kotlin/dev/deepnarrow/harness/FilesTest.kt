@@ -16,7 +16,7 @@ class FilesTest {
     @TempDir
     lateinit var temporary: Path
 
-    private fun folders() = AllowedFolders(dir("media"), dir("staging"))
+    private fun folders() = AllowedFolders(dir("media"), dir("pushed"))
 
     private fun dir(name: String): File = temporary.resolve(name).toFile().apply { mkdirs() }
 
@@ -26,7 +26,7 @@ class FilesTest {
     fun `paths inside both folders are read`() {
         val file = dir("media/artifacts").resolve("request.json").apply { writeText("{}") }
         assertEquals(file.canonicalFile, folders().readableFile(file.path, 100))
-        assertEquals(dir("staging/a").canonicalFile, folders().readable(dir("staging/a").path))
+        assertEquals(dir("pushed/a").canonicalFile, folders().readable(dir("pushed/a").path))
     }
 
     @Test
@@ -100,6 +100,35 @@ class FilesTest {
         assertEquals(LoadMode.MLOCK, observed(mapped, "VmLck:\t4096 kB\n"))
         assertEquals(LoadMode.FILE, observed("", "VmLck:\t0 kB\n"))
         assertNull(observed(null, ""))
+    }
+
+    @Test
+    fun `ExecuTorch is refused where one core lacks the atomics that its library holds`() {
+        fun unfit(cpuinfo: String): String? {
+            val root = dir("cores").apply { resolve("proc").mkdirs() }
+            root.resolve("proc/cpuinfo").writeText(cpuinfo)
+            return ExecuTorchEngine("test", ProcFiles(root)).unfit
+        }
+        val old = "processor\t: 0\nFeatures\t: fp asimd evtstrm aes crc32\nCPU part\t: 0xd03\n"
+        val recent = "processor\t: 1\nFeatures\t: fp asimd atomics\nCPU part\t: 0xd0b\n"
+        assertTrue(unfit(old)!!.startsWith("ExecuTorch needs Armv8.1 atomics"))
+        assertTrue(unfit(recent + old)!!.startsWith("ExecuTorch needs Armv8.1 atomics"))
+        assertNull(unfit(recent))
+        assertNull(unfit("processor\t: 0\nflags\t\t: fpu sse2 avx2\n"))
+        assertNull(ExecuTorchEngine("test", ProcFiles(dir("empty"))).unfit)
+    }
+
+    @Test
+    fun `a model that does not fit into memory is warned about with its numbers, one that fits is not`() {
+        fun artifact(shape: String, bytes: Long) = FoundArtifact(dir("media"), "p", null, shape, "onnx", "int4", 1024, "c", bytes, 40_000_000)
+        val pair = FoundPair(artifact("deep", 60_000_000), artifact("wide", 100_000_000))
+        assertEquals(
+            "memory: wide needs about 408 MB (model 100 MB, cache 40.0 MB, margin 268 MB), but 300 MB are left before Android ends processes: close other apps",
+            Conditions.memory(pair, 300_000_000),
+        )
+        assertNull(Conditions.memory(pair, 409_000_000))
+        assertNull(Conditions.memory(pair, null))
+        assertTrue(Conditions.memory(pair, -5)!!.contains("but 0 MB are left"))
     }
 
     @Test

@@ -10,14 +10,21 @@ import dev.deepnarrow.core.Completed
 import dev.deepnarrow.core.DeviceKind
 import dev.deepnarrow.core.Failed
 import dev.deepnarrow.core.FailureKind
+import dev.deepnarrow.core.FileEntry
 import dev.deepnarrow.core.RunStore
 import dev.deepnarrow.core.Running
 import dev.deepnarrow.core.Wire
+import dev.deepnarrow.core.contentIdOf
 import dev.deepnarrow.core.sha256
 import java.io.File
 import java.util.concurrent.CopyOnWriteArrayList
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
+import kotlinx.serialization.builtins.ListSerializer
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonObject
+import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.jsonObject
 import org.junit.Assert.assertEquals
 import org.junit.Assert.assertFalse
 import org.junit.Assert.assertTrue
@@ -43,7 +50,7 @@ class InstrumentationTest {
         folders.prepare()
     }
 
-    private class Recording(private val stage: StageActivity, private val onStatus: (String) -> Unit) : HarnessInstrumentation() {
+    private class Recording(private val stage: FullScreenActivity, private val onStatus: (String) -> Unit) : HarnessInstrumentation() {
         val done = CountDownLatch(1)
         val statuses = CopyOnWriteArrayList<Bundle>()
         var code = 99
@@ -61,11 +68,11 @@ class InstrumentationTest {
             done.countDown()
         }
 
-        override fun openStage() = stage
+        override fun openScreen() = stage
     }
 
     private fun instrument(vararg arguments: Pair<String, String>, onStatus: (String) -> Unit = {}): Recording {
-        val stage = Robolectric.buildActivity(StageActivity::class.java).setup().get()
+        val stage = Robolectric.buildActivity(FullScreenActivity::class.java).setup().get()
         val recording = Recording(stage, onStatus)
         for (name in listOf("mInstrContext", "mAppContext")) {
             Instrumentation::class.java.getDeclaredField(name).apply { isAccessible = true }.set(recording, RuntimeEnvironment.getApplication())
@@ -78,8 +85,15 @@ class InstrumentationTest {
     }
 
     private fun request(runId: String, extra: String = "") = """{"schema": "deepnarrow/run-request/1", "run_id": "$runId", "protocol": {"num_threads": 1,
-        "prompt_lengths": [8], "prefill_repetitions": 2, "depths": [0, 16], "decode_steps": 4, "warm_up_steps": 1,
-        "probe": {"buffer_bytes": 1048576, "passes": 3}}, "gates": {"wait_s": 0}$extra}"""
+        "prompt_lengths": [8], "prefill_repetitions": 2, "contexts": [0, 16], "decode_steps": 4, "warm_up_steps": 1,
+        "probe": {"buffer_bytes": 1048576, "passes": 3}}, "start_limits": {"wait_s": 0}$extra}"""
+
+    /** With the content_id that the files listed have, so that only their paths are wrong. */
+    private fun named(manifest: String): String {
+        val json = Json.parseToJsonElement(manifest).jsonObject
+        val files = Json.decodeFromJsonElement(ListSerializer(FileEntry.serializer()), json.getValue("files"))
+        return JsonObject(json + ("content_id" to JsonPrimitive(contentIdOf(files)))).toString()
+    }
 
     private fun base64(text: String) = Base64.encodeToString(text.toByteArray(), Base64.NO_WRAP)
 
@@ -156,7 +170,7 @@ class InstrumentationTest {
     fun `a hostile manifest cannot lead outside its folder`() {
         val artifact = TinyArtifacts.push(folders).first()
         val secret = folders.media.resolve("secret.txt").apply { writeText("x") }
-        artifact.resolve("manifest.json").apply { writeText(readText().replaceFirst("\"model.onnx\"", "\"../../../../${secret.name}\"")) }
+        artifact.resolve("manifest.json").apply { writeText(named(readText().replaceFirst("\"model.onnx\"", "\"../../../../${secret.name}\""))) }
         val recording = instrument("artifact" to artifact.path, "request" to base64(request("r3")))
         assertEquals("failed", recording.results.getString("outcome"))
         assertTrue(recording.results.getString("message"), recording.results.getString("message")!!.contains("outside"))

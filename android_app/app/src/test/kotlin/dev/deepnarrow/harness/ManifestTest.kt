@@ -48,7 +48,7 @@ class ManifestTest {
     @Test
     fun `a run's screen is not made again for what may change during a run`() {
         val changes = listOf("orientation", "screenSize", "uiMode", "fontScale", "locale", "layoutDirection", "fontWeightAdjustment", "colorMode", "touchscreen")
-        for (name in listOf(".RunActivity", ".StageActivity")) {
+        for (name in listOf(".RunActivity", ".FullScreenActivity")) {
             val declared = all("activity").single { it.attribute("name") == name }.attribute("configChanges").split('|')
             assertEquals(emptyList<String>(), changes - declared.toSet())
         }
@@ -63,7 +63,7 @@ class ManifestTest {
 
     @Test
     fun `a run has a process of its own`() {
-        assertEquals(mapOf(".HarnessActivity" to "", ".RunActivity" to ":run", ".StageActivity" to ""),
+        assertEquals(mapOf(".HarnessActivity" to "", ".RunActivity" to ":run", ".FullScreenActivity" to ""),
             all("activity").associate { it.attribute("name") to it.attribute("process") })
     }
 

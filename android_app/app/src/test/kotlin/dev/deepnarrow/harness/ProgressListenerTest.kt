@@ -27,7 +27,7 @@ class ProgressListenerTest {
     private val listener = ProgressListener(RunRequest(runId = "r"), PhoneReadings(context), ProcessDeaths(context), screen)
 
     @Test
-    fun `signs of life inside a depth are told and not drawn`() {
+    fun `signs of life inside a context are told and not drawn`() {
         listOf(0 to 1, 0 to 2, 0 to 2, 0 to 2, 1 to 2, 1 to 2, 1 to 1).forEach { (done, total) -> listener.onProgress(Stage.DECODE, done, total) }
         assertEquals(listOf("draw 0/1", "draw 0/2", "draw 1/2", "draw 1/1"), told.filter { it.startsWith("draw") })
         assertEquals(7, told.count { it.startsWith("status") })

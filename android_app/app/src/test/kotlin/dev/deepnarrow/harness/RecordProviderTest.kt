@@ -49,7 +49,7 @@ class RecordProviderTest {
     @Test
     fun `nothing outside the runs is lent`() {
         val base = "content://${context.packageName}.records/"
-        for (path in listOf("..", "%2e%2e", "..%2f..%2fsecret", "r1%2f..%2f..", "missing", "r1/record.json", "")) {
+        for (path in listOf("..", "%2e%2e", "archive/..%2f..%2fr1%2frecord.json", "archive/missing.zip", "..%2f..%2fsecret", "r1%2f..%2f..", "missing", "r1/record.json", "")) {
             assertThrows(path, FileNotFoundException::class.java) { open(Uri.parse(base + path)) }
         }
     }

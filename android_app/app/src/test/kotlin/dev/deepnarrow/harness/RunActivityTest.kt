@@ -57,7 +57,7 @@ class RunActivityTest {
     }
 
     private val request = """{"schema": "deepnarrow/run-request/1", "run_id": "r1", "protocol": {"num_threads": 1, "prompt_lengths": [8],
-        "prefill_repetitions": 1, "depths": [0], "decode_steps": 2, "warm_up_steps": 1, "probe": {"buffer_bytes": 1048576, "passes": 3}}}"""
+        "prefill_repetitions": 1, "contexts": [0], "decode_steps": 2, "warm_up_steps": 1, "probe": {"buffer_bytes": 1048576, "passes": 3}}}"""
 
     @Test
     fun `a run answers with its outcome and its process ends with it`() {
@@ -89,10 +89,10 @@ class RunActivityTest {
 
     @Test
     fun `leaving before a run is no matter of the run`() {
-        Robolectric.buildActivity(StageActivity::class.java).setup().pause().resume()
-        assertFalse(StageActivity.stayedInForeground())
-        StageActivity.beginRun()
-        assertTrue(StageActivity.stayedInForeground())
+        Robolectric.buildActivity(FullScreenActivity::class.java).setup().pause().resume()
+        assertFalse(FullScreenActivity.stayedInForeground())
+        FullScreenActivity.beginRun()
+        assertTrue(FullScreenActivity.stayedInForeground())
     }
 
     @Test
@@ -115,7 +115,7 @@ class RunActivityTest {
 
     @Test
     fun `the screen stays on and shows over the lock screen`() {
-        val activity = Robolectric.buildActivity(StageActivity::class.java).setup().get()
+        val activity = Robolectric.buildActivity(FullScreenActivity::class.java).setup().get()
         assertTrue(shadowOf(activity.window).getFlag(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON))
         assertTrue(shadowOf(activity).showWhenLocked)
         assertTrue(shadowOf(activity).turnScreenOn)
@@ -123,15 +123,15 @@ class RunActivityTest {
 
     @Test
     fun `leaving the screen is seen`() {
-        val controller = Robolectric.buildActivity(StageActivity::class.java).setup()
-        assertTrue(StageActivity.foreground)
+        val controller = Robolectric.buildActivity(FullScreenActivity::class.java).setup()
+        assertTrue(FullScreenActivity.foreground)
         controller.pause()
-        assertFalse(StageActivity.foreground)
+        assertFalse(FullScreenActivity.foreground)
     }
 
     @Test
     fun `the run waits until the frame is out, so that nothing is drawn while tokens are timed`() {
-        val activity = Robolectric.buildActivity(StageActivity::class.java).setup().get()
+        val activity = Robolectric.buildActivity(FullScreenActivity::class.java).setup().get()
         val shown = CountDownLatch(1)
         thread {
             activity.show(RunningState("t", null, "decode", 1, 2, "cool", emptyList(), emptyList()))

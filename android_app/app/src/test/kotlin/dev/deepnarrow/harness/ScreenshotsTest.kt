@@ -7,11 +7,14 @@ import android.view.View
 import android.widget.TextView
 import dev.deepnarrow.harness.ui.Choice
 import dev.deepnarrow.harness.ui.Ending
-import dev.deepnarrow.harness.ui.PairChoice
+import dev.deepnarrow.harness.ui.HistoryFilter
+import dev.deepnarrow.harness.ui.PairComparison
 import dev.deepnarrow.harness.ui.PickActions
 import dev.deepnarrow.harness.ui.PickScreen
 import dev.deepnarrow.harness.ui.PickState
 import dev.deepnarrow.harness.ui.ResultScreen
+import dev.deepnarrow.harness.ui.Results
+import dev.deepnarrow.harness.ui.RunChoice
 import dev.deepnarrow.harness.ui.RunSummary
 import dev.deepnarrow.harness.ui.RunningScreen
 import dev.deepnarrow.harness.ui.RunningState
@@ -43,7 +46,7 @@ class ScreenshotsTest {
             val activity = Robolectric.buildActivity(Activity::class.java).setup().get()
             draw(PickScreen(activity, pick(), NoActions).view, "pick$name")
             draw(RunningScreen(activity, {}).apply { show(running()) }.view, "running$name")
-            draw(ResultScreen(activity, runs(), {}, {}).view, "result$name")
+            draw(ResultScreen(activity, PairComparison(runs(), "example pair"), {}, {}).view, "result$name")
         }
     }
 
@@ -72,12 +75,16 @@ class ScreenshotsTest {
 
     private fun isCut(text: TextView): Boolean = text.layout != null && text.layout.height > text.height - text.compoundPaddingTop - text.compoundPaddingBottom + 1
 
-    private fun runs(): List<RunSummary> = List(3) { i ->
+    private fun runs(): List<RunSummary> = List(5) { i ->
         listOf(run(Side.DEEP, 6.0 + 0.05 * i, "example-d$i", device = DEVICE), run(Side.WIDE, 5.0 + 0.04 * i, "example-w$i", device = DEVICE))
     }.flatten() + run(Side.WIDE, 5.0, "example-x", ending = Ending.SKIPPED, device = DEVICE)
 
     private fun pick() = PickState(
-        pairs = listOf(PairChoice("k", "mobilellm-125m", "onnx int4: deep-30x576 and wide-12x864, context up to 1024", 1024)),
+        choices = listOf(
+            RunChoice("k", "mobilellm-125m", "onnx int4: deep-30x576 and wide-12x864", 1024, isPair = true),
+            RunChoice("d", "deep-30x576", "mobilellm-125m, onnx int4, alone", 1024, isPair = false),
+            RunChoice("w", "wide-12x864", "mobilellm-125m, onnx int4, alone", 1024, isPair = false),
+        ),
         unusable = listOf("artifacts/broken: manifest.json: schema deepnarrow/manifest/9 is not deepnarrow/manifest/1"),
         folders = emptyList(), conditions = "thermal status 0 (none), battery 81 %, 30.5 °C, not charging",
         concerns = listOf("debug build: numbers of a debug build are not comparable"), numCores = 8, decodeSteps = 128,
@@ -87,15 +94,18 @@ class ScreenshotsTest {
     private fun running() = RunningState(
         title = "deep-30x576 (EXAMPLE, not measured)", side = Side.DEEP, stage = "decode", done = 1, total = 2,
         conditions = "thermal status 0 (none), battery 81 %, 30.5 °C, not charging", concerns = emptyList(),
-        latencies = run(Side.DEEP, 6.0).depths.map { StepLatencies(it.depth, it.forwardNs) },
+        latencies = run(Side.DEEP, 6.0).contexts.map { StepLatencies(it.context, it.forwardNs) },
     )
 
     private object NoActions : PickActions {
         override fun choose(choice: Choice) = Unit
         override fun run() = Unit
         override fun refresh() = Unit
-        override fun results(pairKey: String) = Unit
+        override fun results(of: Results) = Unit
         override fun share(run: RunSummary) = Unit
+        override fun shareAll(runs: List<RunSummary>) = Unit
+        override fun delete(runs: List<RunSummary>) = Unit
+        override fun filter(filter: HistoryFilter) = Unit
     }
 
     private companion object {

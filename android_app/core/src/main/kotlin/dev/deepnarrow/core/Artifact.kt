@@ -11,6 +11,7 @@ class Artifact private constructor(
 ) {
     fun facts(): ArtifactFacts = ArtifactFacts(
         jobId = manifest.jobId,
+        contentId = manifest.contentId,
         manifestSha256 = manifestSha256,
         pair = manifest.pair,
         arm = manifest.arm,

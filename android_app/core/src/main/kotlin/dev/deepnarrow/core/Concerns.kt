@@ -47,7 +47,7 @@ internal class Concerns(private val record: RunRecord, private val before: Clock
         val status = record.environmentAfter?.thermalStatus ?: 0
         val detail = "thermal status $status at the end of the run"
         if (status >= THROTTLING_STATUS) invalid(ConcernCode.THERMAL_STATUS, detail) else if (status > 0) warn(ConcernCode.THERMAL_STATUS, detail)
-        val limit = record.request.gates.maxBatteryCelsius
+        val limit = record.request.startLimits.maxBatteryCelsius
         val celsius = record.environmentAfter?.batteryCelsius
         if (limit != null && celsius != null && celsius > limit) {
             warn(ConcernCode.BATTERY_TEMPERATURE, "battery at $celsius C at the end of the run, above max_battery_celsius $limit")

@@ -46,19 +46,19 @@ internal class Decoder(val runtime: LlmRuntime, val text: LongArray, private val
         }
     }
 
-    /** Untimed steps that all stand at [depth]. */
-    fun warmUp(depth: Int, steps: Int) = repeat(steps) { step(text[depth], depth) }
+    /** Untimed steps that all stand at [context]. */
+    fun warmUp(context: Int, steps: Int) = repeat(steps) { step(text[context], context) }
 
     /**
-     * Times greedy steps from [depth] on into [forwardNs] and [stepNs]. Allocates nothing. [heartbeat] is called between steps,
+     * Times greedy steps from [context] on into [forwardNs] and [stepNs]. Allocates nothing. [heartbeat] is called between steps,
      * never inside one, about every [HEARTBEAT_NS].
      */
-    fun timeSteps(depth: Int, forwardNs: LongArray, stepNs: LongArray, heartbeat: Runnable) {
-        var token = text[depth]
+    fun timeSteps(context: Int, forwardNs: LongArray, stepNs: LongArray, heartbeat: Runnable) {
+        var token = text[context]
         var beat = clock.monotonicNs() + HEARTBEAT_NS
         for (i in forwardNs.indices) {
             val start = clock.monotonicNs()
-            runtime.write(token, depth + i)
+            runtime.write(token, context + i)
             val before = clock.monotonicNs()
             val logits = runtime.forward()
             val after = clock.monotonicNs()
@@ -73,10 +73,10 @@ internal class Decoder(val runtime: LlmRuntime, val text: LongArray, private val
         }
     }
 
-    /** Steps at [depth] for [limitNs] or until the arrays are full; returns how many. [sense] is called between steps, about every [HEARTBEAT_NS]. */
-    fun sustain(depth: Int, limitNs: Long, startNs: LongArray, forwardNs: LongArray, sense: (Long) -> Unit): Int {
+    /** Steps at [context] for [limitNs] or until the arrays are full; returns how many. [sense] is called between steps, about every [HEARTBEAT_NS]. */
+    fun sustain(context: Int, limitNs: Long, startNs: LongArray, forwardNs: LongArray, sense: (Long) -> Unit): Int {
         val began = clock.monotonicNs()
-        var token = text[depth]
+        var token = text[context]
         var nextSense = 0L
         var steps = 0
         while (steps < startNs.size) {
@@ -86,7 +86,7 @@ internal class Decoder(val runtime: LlmRuntime, val text: LongArray, private val
                 sense(now)
                 nextSense = now + HEARTBEAT_NS
             }
-            runtime.write(token, depth)
+            runtime.write(token, context)
             val before = clock.monotonicNs()
             val logits = runtime.forward()
             val after = clock.monotonicNs()

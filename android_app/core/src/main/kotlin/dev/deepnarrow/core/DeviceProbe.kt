@@ -48,7 +48,7 @@ interface RunListener {
     /** [done] of [total] parts of a stage; also the sign of life. */
     fun onProgress(stage: Stage, done: Int, total: Int)
 
-    /** The record as it now stands: after each stage, each prompt length and each depth. */
+    /** The record as it now stands: after each stage, each prompt length and each context. */
     fun onRecord(record: RunRecord) = Unit
 
     object None : RunListener {

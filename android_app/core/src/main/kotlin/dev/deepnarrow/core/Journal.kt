@@ -26,7 +26,7 @@ internal class Journal(
 
     var record = RunRecord(
         request = request, outcome = Running(Stage.ENVIRONMENT), harness = device.harness(), device = device.device(),
-        artifact = null, startedUtc = Instant.ofEpochMilli(clock.wallMs()).toString(), durationNs = null, gateWaitNs = null,
+        artifact = null, startedUtc = Instant.ofEpochMilli(clock.wallMs()).toString(), durationNs = null, startWaitNs = null,
         environmentBefore = null, environmentAfter = null, bandwidth = null, load = null, observed = null, selfCheck = null,
         prefill = emptyList(), decode = emptyList(), sustained = null, memory = emptyList(), concerns = emptyList(), evidence = null,
     )

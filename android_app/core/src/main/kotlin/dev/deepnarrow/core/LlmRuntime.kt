@@ -36,6 +36,9 @@ interface LlmEngine {
     val backends: Set<Backend>
     val loadModes: Set<LoadMode>
 
+    /** Why the runtime's code cannot run on this processor, in one line; null if it can. */
+    val unfit: String? get() = null
+
     /** Loads the runtime's own code, so that the clock of loading a model does not count it. Throws [RuntimeFailure]. */
     fun prepare()
 

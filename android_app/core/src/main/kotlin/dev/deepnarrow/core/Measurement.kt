@@ -5,11 +5,11 @@ internal class Measurement(
     private val journal: Journal,
     private val device: DeviceProbe,
     private val clock: Clock,
-    private val subject: Subject,
+    private val checked: CheckedArtifact,
     runtime: LlmRuntime,
 ) {
-    private val protocol = subject.request.protocol
-    private val decoder = Decoder(runtime, text(), subject.chunk, clock)
+    private val protocol = checked.request.protocol
+    private val decoder = Decoder(runtime, text(), checked.chunk, clock)
 
     fun run() {
         journal.stage(Stage.SELF_CHECK, FailureKind.RUNTIME) { selfCheck() }
@@ -20,10 +20,10 @@ internal class Measurement(
         journal.stage(Stage.SUSTAINED, FailureKind.RUNTIME) { sustain(seconds) }
     }
 
-    private fun text() = LongArray(protocol.positions.toInt()) { syntheticToken(protocol.tokenSeed, it, subject.vocabSize) }
+    private fun text() = LongArray(protocol.positions.toInt()) { syntheticToken(protocol.tokenSeed, it, checked.vocabSize) }
 
     private fun selfCheck() {
-        val result = SelfChecker(decoder, subject.reference).check()
+        val result = SelfChecker(decoder, checked.reference).check()
         journal.note { copy(selfCheck = result) }
         val wrong = result.firstMismatch ?: return
         throw Refusal(FailureKind.PARITY, "text ${wrong.text}, step ${wrong.step}: token ${wrong.actual} instead of ${wrong.expected}")
@@ -46,15 +46,15 @@ internal class Measurement(
     }
 
     private fun decode() {
-        for ((done, depth) in protocol.depths.withIndex()) {
-            val total = protocol.depths.size
+        for ((done, context) in protocol.contexts.withIndex()) {
+            val total = protocol.contexts.size
             journal.progress(done, total)
             val forwardNs = LongArray(protocol.decodeSteps)
             val stepNs = LongArray(protocol.decodeSteps)
-            decoder.prefill(decoder.text, depth)
-            decoder.warmUp(depth, protocol.warmUpSteps)
-            decoder.timeSteps(depth, forwardNs, stepNs) { journal.progress(done, total) }
-            journal.note { copy(decode = decode + DecodeSamples(depth, forwardNs.asList(), stepNs.asList())) }
+            decoder.prefill(decoder.text, context)
+            decoder.warmUp(context, protocol.warmUpSteps)
+            decoder.timeSteps(context, forwardNs, stepNs) { journal.progress(done, total) }
+            journal.note { copy(decode = decode + DecodeSamples(context, forwardNs.asList(), stepNs.asList())) }
         }
     }
 
@@ -65,19 +65,19 @@ internal class Measurement(
         val startNs = LongArray(room)
         val forwardNs = LongArray(room)
         val thermal = ArrayList<ThermalPoint>()
-        val steps = decoder.sustain(decoded.depth, limitNs, startNs, forwardNs) { atNs ->
+        val steps = decoder.sustain(decoded.context, limitNs, startNs, forwardNs) { atNs ->
             val now = device.environment()
             thermal.add(ThermalPoint(atNs, now.thermalStatus, now.batteryCelsius))
             journal.progress((atNs / 1_000_000_000L).toInt(), seconds)
         }
-        val samples = SustainedSamples(decoded.depth, startNs.copyOf(steps).asList(), forwardNs.copyOf(steps).asList(), thermal)
+        val samples = SustainedSamples(decoded.context, startNs.copyOf(steps).asList(), forwardNs.copyOf(steps).asList(), thermal)
         journal.note { copy(sustained = samples) }
     }
 
     private fun room(limitNs: Long, fastestNs: Long, seconds: Int): Int {
         val steps = limitNs / fastestNs
-        if (steps > Subject.MAX_STEPS) {
-            throw Refusal(FailureKind.REQUEST, "sustained_s $seconds: $steps steps at $fastestNs ns each; at most ${Subject.MAX_STEPS} are kept")
+        if (steps > CheckedArtifact.MAX_STEPS) {
+            throw Refusal(FailureKind.REQUEST, "sustained_s $seconds: $steps steps at $fastestNs ns each; at most ${CheckedArtifact.MAX_STEPS} are kept")
         }
         return (steps * SUSTAINED_ROOM).toInt() + SPARE_STEPS
     }

@@ -23,6 +23,10 @@ class ProcFiles(private val root: File = File("/")) {
     /** What the kernel lets the core reach now; heat lowers it. */
     fun capKhz(cpu: Int): Int? = number("sys/devices/system/cpu/cpu$cpu/cpufreq/scaling_max_freq")?.toInt()
 
+    /** Instruction sets that every Arm core has, such as `asimd` and `atomics`; null where `/proc/cpuinfo` lists none, as on x86. */
+    fun armFeatures(): Set<String>? = text("proc/cpuinfo")?.lineSequence()?.filter { it.substringBefore(':').trim() == "Features" }
+        ?.map { it.substringAfter(':').trim().split(' ').toSet() }?.reduceOrNull { all, core -> all intersect core }
+
     /** Runnable processes over the last minute; apps may not read it on most phones. */
     fun loadAverage(): Double? = text("proc/loadavg")?.substringBefore(' ')?.toDoubleOrNull()
 

@@ -21,11 +21,11 @@ class RunProtocol(
     fun run(artifactFolder: File, request: RunRequest, store: RunStore): RunRecord {
         val journal = Journal(store, request, device, clock, listener)
         try {
-            val subject = journal.stage(Stage.ENVIRONMENT, FailureKind.INTERNAL) { prepare(journal, artifactFolder, request) }
+            val checked = journal.stage(Stage.ENVIRONMENT, FailureKind.INTERNAL) { prepare(journal, artifactFolder, request) }
             val before = Clocks.read(clock, device)
             journal.stage(Stage.BANDWIDTH, FailureKind.INTERNAL) { probe(journal, request.protocol) }
-            journal.stage(Stage.LOAD, FailureKind.LOAD) { load(journal, subject) }.use { runtime ->
-                Measurement(journal, device, clock, subject, runtime).run()
+            journal.stage(Stage.LOAD, FailureKind.LOAD) { load(journal, checked) }.use { runtime ->
+                Measurement(journal, device, clock, checked, runtime).run()
             }
             journal.stage(Stage.FINISH, FailureKind.INTERNAL) { finish(journal, before) }
             return journal.end(Completed)
@@ -34,12 +34,12 @@ class RunProtocol(
         }
     }
 
-    private fun prepare(journal: Journal, folder: File, request: RunRequest): Subject {
+    private fun prepare(journal: Journal, folder: File, request: RunRequest): CheckedArtifact {
         val artifact = Artifact.open(folder)
         journal.note { copy(artifact = artifact.facts()) }
-        val subject = Subject.of(artifact, request, engines, Cores(device.usableCores(), journal.record.device))
-        Gates(request.gates, device, clock, journal).await()
-        return subject
+        val checked = CheckedArtifact.of(artifact, request, engines, Cores(device.usableCores(), journal.record.device))
+        StartWait(request.startLimits, device, clock, journal).await()
+        return checked
     }
 
     private fun probe(journal: Journal, protocol: Protocol) {
@@ -48,10 +48,10 @@ class RunProtocol(
         journal.peakIsTheModels = device.resetPeakMemory()
     }
 
-    private fun load(journal: Journal, subject: Subject): LlmRuntime {
-        subject.engine.prepare()
+    private fun load(journal: Journal, checked: CheckedArtifact): LlmRuntime {
+        checked.engine.prepare()
         val start = clock.monotonicNs()
-        val runtime = subject.engine.load(subject.artifact, subject.loadOptions())
+        val runtime = checked.engine.load(checked.artifact, checked.loadOptions())
         val loaded = clock.monotonicNs()
         callOnce(runtime)
         val called = clock.monotonicNs()

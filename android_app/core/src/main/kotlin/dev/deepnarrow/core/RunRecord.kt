@@ -24,7 +24,7 @@ data class RunRecord(
     val artifact: ArtifactFacts?,
     @SerialName("started_utc") val startedUtc: String,
     @SerialName("duration_ns") val durationNs: Long?,
-    @SerialName("gate_wait_ns") val gateWaitNs: Long?,
+    @SerialName("start_wait_ns") val startWaitNs: Long?,
     @SerialName("environment_before") val environmentBefore: Environment?,
     @SerialName("environment_after") val environmentAfter: Environment?,
     val bandwidth: Bandwidth?,
@@ -64,7 +64,7 @@ data object Completed : Outcome
 @SerialName("failed")
 data class Failed(val stage: Stage, val failure: FailureKind, val message: String) : Outcome
 
-/** The gates did not open in time; [message] names the limit and the value. */
+/** A start limit did not hold in time; [message] names the limit and the value. */
 @Serializable
 @SerialName("skipped")
 data class Skipped(val message: String) : Outcome
@@ -90,10 +90,16 @@ data class Device(
     @SerialName("ram_bytes") val ramBytes: Long?,
 )
 
-/** What the manifest says of the artifact, so that a record can be understood without it. */
+/**
+ * What the manifest says of the artifact, so that a record can be understood without it.
+ *
+ * @property jobId what was asked of the exporter; tells nothing about what was measured.
+ * @property contentId the network that was measured, by the content of its model files.
+ */
 @Serializable
 data class ArtifactFacts(
     @SerialName("job_id") val jobId: String,
+    @SerialName("content_id") val contentId: String,
     @SerialName("manifest_sha256") val manifestSha256: String,
     val pair: String,
     val arm: Arm?,
@@ -177,22 +183,23 @@ data class PrefillSamples(
     @SerialName("prefill_ns") val prefillNs: List<Long>,
 )
 
-/** Single-token steps from [depth] on; step i attends depth + i + 1 positions. */
+/** Single-token steps from [context] on; step i attends context + i + 1 positions. */
 @Serializable
 data class DecodeSamples(
-    val depth: Int,
+    val context: Int,
     @SerialName("forward_ns") val forwardNs: List<Long>,
     @SerialName("step_ns") val stepNs: List<Long>,
 ) {
     init {
         require(forwardNs.size == stepNs.size) { "forward_ns and step_ns must have one entry per step" }
+        require(forwardNs.all { it > 0 }) { "forward_ns: no call takes 0 ns or less" }
     }
 }
 
 /** The sustained phase; each entry of [thermal] is [nanoseconds after the start, thermal status, battery in Celsius]. */
 @Serializable
 data class SustainedSamples(
-    val depth: Int,
+    val context: Int,
     @SerialName("start_ns") val startNs: List<Long>,
     @SerialName("forward_ns") val forwardNs: List<Long>,
     val thermal: List<@Serializable(with = ThermalPointSerializer::class) ThermalPoint>,

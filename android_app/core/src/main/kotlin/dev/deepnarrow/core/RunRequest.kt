@@ -1,28 +1,38 @@
 package dev.deepnarrow.core
 
+import java.security.SecureRandom
+import java.time.Instant
+import java.time.ZoneOffset
+import java.time.format.DateTimeFormatter
+import java.util.Locale
 import kotlinx.serialization.SerialName
 import kotlinx.serialization.Serializable
 
 const val REQUEST_SCHEMA = "deepnarrow/run-request/1"
 private val RUN_ID = Regex("[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
+private const val SESSION_SUFFIX_BYTES = 3
+private val SESSION_TIME = DateTimeFormatter.ofPattern("yyyyMMdd'T'HHmmss'Z'", Locale.ROOT).withZone(ZoneOffset.UTC)
 
 /**
  * What a run is asked to do. `scripts/records/request.py` is the truth of these classes and describes each field.
  *
- * @property jobId of the manifest that the run must find in the artifact's folder; null takes any.
+ * @property session one farm run, or one press of the app's button, that the run belongs to; null for a run by hand.
+ * @property contentId of the artifact that the run must find in its folder; null takes any.
  */
 @Serializable
 data class RunRequest(
     val schema: String = REQUEST_SCHEMA,
     @SerialName("run_id") val runId: String,
-    @SerialName("job_id") val jobId: String? = null,
+    val session: String? = null,
+    @SerialName("content_id") val contentId: String? = null,
     val protocol: Protocol = Protocol(),
-    val gates: GateLimits = GateLimits(),
+    @SerialName("start_limits") val startLimits: StartLimits = StartLimits(),
     val plan: PlanPosition? = null,
 ) {
     init {
         requireSchema(schema, REQUEST_SCHEMA)
         requireRunId("run_id", runId)
+        session?.let { requireRunId("session", it) }
     }
 }
 
@@ -34,7 +44,7 @@ data class Protocol(
     @SerialName("load_mode") val loadMode: LoadMode = LoadMode.DEFAULT,
     @SerialName("prompt_lengths") val promptLengths: List<Int> = listOf(64, 512),
     @SerialName("prefill_repetitions") val prefillRepetitions: Int = 3,
-    val depths: List<Int> = listOf(0, 512),
+    val contexts: List<Int> = listOf(0, 512),
     @SerialName("decode_steps") val decodeSteps: Int = 128,
     @SerialName("warm_up_steps") val warmUpSteps: Int = 8,
     @SerialName("sustained_s") val sustainedS: Int? = null,
@@ -45,7 +55,7 @@ data class Protocol(
         requireAtLeast("num_threads", numThreads.toLong(), 1)
         requireAscending("prompt_lengths", promptLengths, 1)
         requireAtLeast("prefill_repetitions", prefillRepetitions.toLong(), 1)
-        requireAscending("depths", depths, 0)
+        requireAscending("contexts", contexts, 0)
         requireAtLeast("decode_steps", decodeSteps.toLong(), 2)
         requireAtLeast("warm_up_steps", warmUpSteps.toLong(), 0)
         sustainedS?.let { requireAtLeast("sustained_s", it.toLong(), 1) }
@@ -53,7 +63,7 @@ data class Protocol(
     }
 
     /** Positions a cache must hold; a Long because two numbers of a request may add up to more than an Int. */
-    val positions: Long get() = maxOf(promptLengths.last().toLong(), depths.last().toLong() + decodeSteps)
+    val positions: Long get() = maxOf(promptLengths.last().toLong(), contexts.last().toLong() + decodeSteps)
 }
 
 /** The memory-bandwidth probe: every thread reads its part of one buffer; the median pass counts. */
@@ -67,7 +77,7 @@ data class ProbeProtocol(@SerialName("buffer_bytes") val bufferBytes: Long = 256
 
 /** Limits that must hold before anything is timed; null switches one off. Devices without a sensor pass. */
 @Serializable
-data class GateLimits(
+data class StartLimits(
     @SerialName("max_battery_celsius") val maxBatteryCelsius: Double? = 37.0,
     @SerialName("max_thermal_status") val maxThermalStatus: Int? = 0,
     @SerialName("min_battery_percent") val minBatteryPercent: Int? = null,
@@ -93,6 +103,12 @@ data class PlanPosition(
     init {
         requireRunId("campaign", campaign)
     }
+}
+
+/** A session's name that no other one has, in the order of time, such as `20261201T123000Z-0a1b2c`. */
+fun newSession(nowMs: Long, random: SecureRandom = SecureRandom()): String {
+    val suffix = ByteArray(SESSION_SUFFIX_BYTES).also(random::nextBytes)
+    return SESSION_TIME.format(Instant.ofEpochMilli(nowMs)) + "-" + hex(suffix)
 }
 
 /** Token [index] of the synthetic text: SplitMix64 (Steele et al. 2014) of the counter, modulo the vocabulary. */

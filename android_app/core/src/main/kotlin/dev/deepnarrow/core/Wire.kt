@@ -12,7 +12,10 @@ import kotlinx.serialization.json.Json
 /** Bad input; the message is one line for whoever gave it. */
 class UserError(message: String) : Exception(message)
 
-/** JSON of the contract. Unknown keys and schema versions are refused, all keys are written, larger files are refused unread. */
+/**
+ * JSON of the contract. Unknown keys are refused, except in manifests, where a new fact must not lock out an app that is
+ * installed. Unknown schema versions are refused, all keys are written, larger files are refused unread.
+ */
 object Wire {
     const val MAX_REQUEST_BYTES = 1L shl 20
     const val MAX_MANIFEST_BYTES = 4L shl 20
@@ -26,6 +29,8 @@ object Wire {
         prettyPrintIndent = " "
     }
 
+    private val manifestJson = Json(json) { ignoreUnknownKeys = true }
+
     fun readRequest(file: File): RunRequest = read(RunRequest.serializer(), file, MAX_REQUEST_BYTES)
 
     /** A request that did not come as a file; [name] says where it came from. */
@@ -34,7 +39,7 @@ object Wire {
         return parse(RunRequest.serializer(), text, name)
     }
 
-    fun readManifest(file: File): Manifest = read(Manifest.serializer(), file, MAX_MANIFEST_BYTES)
+    fun readManifest(file: File): Manifest = read(Manifest.serializer(), file, MAX_MANIFEST_BYTES, manifestJson)
 
     fun readReference(file: File): Reference = read(Reference.serializer(), file, MAX_REFERENCE_BYTES)
 
@@ -42,7 +47,7 @@ object Wire {
 
     fun readDone(file: File): Done = read(Done.serializer(), file, MAX_REQUEST_BYTES)
 
-    internal fun <T> read(serializer: KSerializer<T>, file: File, maxBytes: Long): T {
+    internal fun <T> read(serializer: KSerializer<T>, file: File, maxBytes: Long, format: Json = json): T {
         if (!file.isFile) throw UserError("$file: no such file")
         if (file.length() > maxBytes) throw UserError("$file: ${file.length()} bytes; at most $maxBytes are read")
         val text = try {
@@ -50,12 +55,12 @@ object Wire {
         } catch (error: IOException) {
             throw UserError("$file: ${oneLine(error)}")
         }
-        return parse(serializer, text, file.path)
+        return parse(serializer, text, file.path, format)
     }
 
     /** Serialization errors are IllegalArgumentExceptions, and so are the rules in the classes' own `init`. */
-    internal fun <T> parse(serializer: KSerializer<T>, text: String, name: String): T = try {
-        json.decodeFromString(serializer, text)
+    internal fun <T> parse(serializer: KSerializer<T>, text: String, name: String, format: Json = json): T = try {
+        format.decodeFromString(serializer, text)
     } catch (error: IllegalArgumentException) {
         throw UserError("$name: ${error.message.orEmpty().lineSequence().first()}")
     }
@@ -71,7 +76,7 @@ fun sha256(file: File): String = file.inputStream().use { stream ->
 
 internal fun sha256(bytes: ByteArray): String = hex(MessageDigest.getInstance("SHA-256").digest(bytes))
 
-private fun hex(bytes: ByteArray): String = bytes.joinToString("") { "%02x".format(it) }
+internal fun hex(bytes: ByteArray): String = bytes.joinToString("") { "%02x".format(it) }
 
 internal fun oneLine(error: Throwable): String =
     error.message.orEmpty().split(Regex("\\s+")).filter { it.isNotEmpty() }.joinToString(" ").ifEmpty { error.javaClass.simpleName }

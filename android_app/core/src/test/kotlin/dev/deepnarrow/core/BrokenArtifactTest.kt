@@ -129,16 +129,16 @@ class BrokenArtifactTest {
 
     @ParameterizedTest
     @CsvSource(
-        "threads, 'num_threads 4096: this machine has'", "depth, 'the protocol needs 1032 positions; max_context is 1024'",
-        "huge depth, 'positions; max_context is 1024'", "prompt, 'the protocol needs 1025 positions; max_context is 1024'",
+        "threads, 'num_threads 4096: this machine has'", "context, 'the protocol needs 1032 positions; max_context is 1024'",
+        "huge context, 'positions; max_context is 1024'", "prompt, 'the protocol needs 1025 positions; max_context is 1024'",
         "backend, 'backend xnnpack'", "load mode, 'load_mode mlock'", "buffer, 'probe.buffer_bytes 4294967296'",
     )
     fun `requests that cannot be met here are refused before anything is timed`(what: String, message: String) {
         val protocol = RealRun.small.run {
             when (what) {
                 "threads" -> copy(numThreads = 4096)
-                "depth" -> copy(depths = listOf(0, 1024))
-                "huge depth" -> copy(depths = listOf(Int.MAX_VALUE))
+                "context" -> copy(contexts = listOf(0, 1024))
+                "huge context" -> copy(contexts = listOf(Int.MAX_VALUE))
                 "prompt" -> copy(promptLengths = listOf(1025))
                 "backend" -> copy(backend = Backend.XNNPACK)
                 "load mode" -> copy(loadMode = LoadMode.MLOCK)
@@ -150,9 +150,42 @@ class BrokenArtifactTest {
     }
 
     @Test
-    fun `a request for another job is refused`() {
-        val record = RealRun.run(artifact, folder.toFile(), RunRequest(runId = "real", jobId = "0".repeat(32), protocol = RealRun.small))
-        assertFailure(record, Stage.ENVIRONMENT, FailureKind.ARTIFACT, "but the request is for 000")
+    fun `a request for another network is refused`() {
+        val record = RealRun.run(artifact, folder.toFile(), RunRequest(runId = "real", contentId = "0".repeat(32), protocol = RealRun.small))
+        val found = Wire.readManifest(artifact.resolve("manifest.json")).contentId
+        assertFailure(record, Stage.ENVIRONMENT, FailureKind.ARTIFACT, "content_id $found, but the request is for 000")
+    }
+
+    @Test
+    fun `a request for this network is run, whatever job made it`() {
+        artifact.changeManifest { JsonObject(it + ("job_id" to JsonPrimitive("f".repeat(32)))) }
+        val contentId = Wire.readManifest(artifact.resolve("manifest.json")).contentId
+        val record = RealRun.run(artifact, folder.toFile(), RunRequest(runId = "real", contentId = contentId, protocol = RealRun.small))
+        assertEquals(Completed to contentId, record.outcome to record.artifact!!.contentId)
+    }
+
+    @Test
+    fun `a content_id that is not the one of the files is refused`() {
+        artifact.changeManifest { JsonObject(it + ("content_id" to JsonPrimitive("0".repeat(32)))) }
+        assertFailed(Stage.ENVIRONMENT, FailureKind.ARTIFACT, "content_id ${"0".repeat(32)} is not the one of the files that are listed")
+    }
+
+    @Test
+    fun `a manifest with new facts and without those that no harness needs is run`() {
+        val needed = Wire.json.encodeToJsonElement(Manifest.serializer(), Wire.readManifest(artifact.resolve("manifest.json"))).jsonObject
+        artifact.changeManifest { written ->
+            assertTrue((written.keys - needed.keys).containsAll(listOf("exporter", "observed", "gates", "toolchain")), written.keys.toString())
+            val shape = JsonObject(written.getValue("shape").jsonObject + ("colour" to JsonPrimitive("blue")))
+            JsonObject(needed + mapOf("carbon_grams" to JsonPrimitive(3), "shape" to shape))
+        }
+        assertEquals(Completed, RealRun.run(artifact, folder.toFile()).outcome)
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = ["content_id", "files", "shape", "cost_per_token", "options"])
+    fun `a manifest without what a harness needs is refused by the key's name`(key: String) {
+        artifact.changeManifest { JsonObject(it - key) }
+        assertFailed(Stage.ENVIRONMENT, FailureKind.ARTIFACT, "'$key'")
     }
 
     private fun assertParity(): RunRecord {
@@ -180,6 +213,6 @@ class BrokenArtifactTest {
         val files = manifest.getValue("files").jsonArray.map { entry ->
             if (entry.jsonObject["path"] == JsonPrimitive(name)) JsonObject(entry.jsonObject + ("path" to JsonPrimitive(path))) else entry
         }
-        return JsonObject(manifest + ("files" to JsonArray(files)))
+        return named(JsonObject(manifest + ("files" to JsonArray(files))))
     }
 }

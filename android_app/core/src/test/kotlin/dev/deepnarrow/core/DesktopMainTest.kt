@@ -86,8 +86,8 @@ class DesktopMainTest {
     }
 
     @Test
-    fun `a played device is in the record and its gates count`() {
-        val ended = HarnessProcess.run(*words(request(RealRun.small, GateLimits(waitS = 0))), "--device-json", played("fake", """{"thermal_status": 3}""").path)
+    fun `a played device is in the record and its sensors count`() {
+        val ended = HarnessProcess.run(*words(request(RealRun.small, StartLimits(waitS = 0))), "--device-json", played("fake", """{"thermal_status": 3}""").path)
         assertEquals(1, ended.code, ended.err)
         assertEquals("skipped", HarnessProcess.json(ended.out.last()).getValue("outcome").jsonPrimitive.content)
         val record = Wire.readRecord(out.resolve("real/record.json"))
@@ -106,7 +106,7 @@ class DesktopMainTest {
                 Stage.BANDWIDTH -> copy(probe = ProbeProtocol(256L shl 20, 1000))
                 Stage.LOAD, Stage.SELF_CHECK, Stage.WARM_UP -> copy(promptLengths = long)
                 Stage.PREFILL -> copy(promptLengths = listOf(1000), prefillRepetitions = 10_000)
-                Stage.DECODE -> copy(depths = (0..500).toList(), decodeSteps = 500)
+                Stage.DECODE -> copy(contexts = (0..500).toList(), decodeSteps = 500)
                 else -> copy(sustainedS = 60)
             }
         }
@@ -146,8 +146,8 @@ class DesktopMainTest {
         exitValue()
     }
 
-    private fun request(protocol: Protocol, gates: GateLimits = GateLimits(), change: (String) -> String = { it }): File {
-        val text = Wire.json.encodeToString(RunRequest.serializer(), RunRequest(runId = "real", protocol = protocol, gates = gates))
+    private fun request(protocol: Protocol, startLimits: StartLimits = StartLimits(), change: (String) -> String = { it }): File {
+        val text = Wire.json.encodeToString(RunRequest.serializer(), RunRequest(runId = "real", protocol = protocol, startLimits = startLimits))
         return folder.resolve("job.json").toFile().apply { writeText(change(text)) }
     }
 

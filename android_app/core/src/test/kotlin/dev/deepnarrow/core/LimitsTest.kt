@@ -53,6 +53,13 @@ class LimitsTest {
     }
 
     @Test
+    fun `a runtime that this processor cannot run is refused before anything is timed`() {
+        run.engine.unfit = "needs another processor"
+        assertEquals(Failed(Stage.ENVIRONMENT, FailureKind.ARTIFACT, "needs another processor"), run.run().outcome)
+        assertFalse(run.events.any { it.startsWith("allocate") || it == "prepare" })
+    }
+
+    @Test
     fun `a peak that includes the probe's buffer is not recorded`() {
         run.device.canResetPeak = false
         val memory = run.run().memory

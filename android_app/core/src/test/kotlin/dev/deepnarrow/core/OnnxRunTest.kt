@@ -18,7 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource
 /** A run of this machine's ONNX Runtime, in this process. */
 internal object RealRun {
     val small = Protocol(
-        numThreads = 1, promptLengths = listOf(16, 150), prefillRepetitions = 2, depths = listOf(0, 130), decodeSteps = 8, warmUpSteps = 2,
+        numThreads = 1, promptLengths = listOf(16, 150), prefillRepetitions = 2, contexts = listOf(0, 130), decodeSteps = 8, warmUpSteps = 2,
         probe = ProbeProtocol(1L shl 20, 3),
     )
 
@@ -49,7 +49,7 @@ class OnnxRunTest {
         assertEquals(Completed, record.outcome)
         assertSelfCheck(record.selfCheck!!, RealRun.reference(artifact))
         assertEquals(listOf(16 to 2, 150 to 2), record.prefill.map { it.promptLength to it.prefillNs.size })
-        assertEquals(listOf(0 to 8, 130 to 8), record.decode.map { it.depth to it.forwardNs.size })
+        assertEquals(listOf(0 to 8, 130 to 8), record.decode.map { it.context to it.forwardNs.size })
         for (samples in record.decode) assertTrue(samples.stepNs.zip(samples.forwardNs).all { (step, forward) -> step >= forward && forward > 0 })
         assertEquals(1, record.observed!!.numThreads)
         assertEquals(listOf(ProbeMethod.ARRAY_SUM, ProbeMethod.RUNTIME_GRAPH), record.bandwidth!!.passes.map { it.method })

@@ -52,7 +52,7 @@ class RunProtocolTest {
     }
 
     @Test
-    fun `decode stands at the depth to warm up, then steps greedily`() {
+    fun `decode stands at the context to warm up, then steps greedily`() {
         run.run()
         val first = forwards("write ${text[0]}@0", "write ${text[0]}@0") + greedySteps(0)
         val second = forwards(prompt(0, 4), prompt(4, 5), "write ${text[5]}@5", "write ${text[5]}@5") + greedySteps(5)
@@ -114,11 +114,11 @@ class RunProtocolTest {
     }
 
     @Test
-    fun `the sustained phase steps at the last depth for its time and reads the heat every ten seconds`() {
+    fun `the sustained phase steps at the last context for its time and reads the heat every ten seconds`() {
         run.runtime.forwardNs = 100_000_000L
         val record = run.protocol { copy(sustainedS = 25) }.run()
         val samples = record.sustained!!
-        assertEquals(5, samples.depth)
+        assertEquals(5, samples.context)
         assertEquals(listOf(0L, 10L, 20L), samples.thermal.map { it.atNs / 1_000_000_000 })
         assertEquals(samples.startNs.size, samples.forwardNs.size)
         assertEquals(250, samples.startNs.size)
@@ -131,7 +131,7 @@ class RunProtocolTest {
         val beats = ArrayList<String>()
         run.runtime.forwardNs = 4_000_000_000L
         run.onProgress = { stage, _, _ -> if (stage == Stage.DECODE) beats += run.events.last() }
-        run.protocol { copy(depths = listOf(0), decodeSteps = 7, warmUpSteps = 0) }.run()
+        run.protocol { copy(contexts = listOf(0), decodeSteps = 7, warmUpSteps = 0) }.run()
         assertEquals(listOf("stage decode", "stage decode") + List(2) { "forward" } + "memory decode", beats)
     }
 
@@ -142,10 +142,10 @@ class RunProtocolTest {
 
     private fun forwards(vararg writes: String): List<String> = writes.flatMap { listOf(it, "forward") }
 
-    private fun greedySteps(depth: Int): List<String> {
-        val first = text[depth]
-        val second = ScriptedRuntime.next(first, depth, ScriptedArtifact.VOCAB)
-        val third = ScriptedRuntime.next(second.toLong(), depth + 1, ScriptedArtifact.VOCAB)
-        return forwards("write $first@$depth", "write $second@${depth + 1}", "write $third@${depth + 2}")
+    private fun greedySteps(context: Int): List<String> {
+        val first = text[context]
+        val second = ScriptedRuntime.next(first, context, ScriptedArtifact.VOCAB)
+        val third = ScriptedRuntime.next(second.toLong(), context + 1, ScriptedArtifact.VOCAB)
+        return forwards("write $first@$context", "write $second@${context + 1}", "write $third@${context + 2}")
     }
 }

@@ -125,6 +125,7 @@ internal class ScriptedEngine(private val runtime: LlmRuntime, private val event
     override val target = TargetName.ONNX
     override val backends = setOf(Backend.DEFAULT, Backend.CPU)
     override val loadModes = setOf(LoadMode.DEFAULT, LoadMode.MMAP, LoadMode.FILE)
+    override var unfit: String? = null
 
     override fun prepare() {
         events += "prepare"
@@ -165,7 +166,7 @@ internal object ScriptedArtifact {
         val files = listOf("model.bin" to FileKind.MODEL, "reference.json" to FileKind.REFERENCE).map { (path, kind) ->
             folder.resolve(path).let { FileEntry(path, kind, sha256(it), it.length()) }
         }
-        val manifest = golden.copy(options = golden.options.copy(maxContext = MAX_CONTEXT, prefillChunk = CHUNK), files = files)
+        val manifest = golden.copy(options = golden.options.copy(maxContext = MAX_CONTEXT, prefillChunk = CHUNK), files = files, contentId = contentIdOf(files))
         folder.resolve("manifest.json").writeText(Wire.json.encodeToString(Manifest.serializer(), manifest))
         return folder
     }

@@ -14,7 +14,7 @@ internal class ScriptedRun(private val folder: File, text: GreedyText = Scripted
     var request = RunRequest(
         runId = "run-1",
         protocol = Protocol(
-            numThreads = 2, promptLengths = listOf(3, 6), prefillRepetitions = 2, depths = listOf(0, 5), decodeSteps = 3, warmUpSteps = 2,
+            numThreads = 2, promptLengths = listOf(3, 6), prefillRepetitions = 2, contexts = listOf(0, 5), decodeSteps = 3, warmUpSteps = 2,
             probe = ProbeProtocol(1L shl 20, 3),
         ),
     )

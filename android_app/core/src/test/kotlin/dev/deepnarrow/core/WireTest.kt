@@ -27,8 +27,23 @@ class WireTest {
     fun `the other goldens come back as they went in`() {
         assertRoundTrip(RunRequest.serializer(), "request")
         assertRoundTrip(Done.serializer(), "done")
-        assertRoundTrip(Manifest.serializer(), "manifest")
         assertRoundTrip(Reference.serializer(), "reference")
+    }
+
+    @Test
+    fun `the golden manifest is read, and its content_id is Python's`() {
+        val manifest = Wire.readManifest(Repository.golden("manifest"))
+        assertEquals(manifest.contentId, contentIdOf(manifest.files.shuffled()))
+        assertEquals(32, manifest.contentId.length)
+    }
+
+    @Test
+    fun `a session's name is a run id, in the order of time, and never the same`() {
+        val names = List(20) { newSession(1_764_592_200_000L + 1000L * (it / 10)) }
+        assertEquals(20, names.toSet().size)
+        assertTrue(names.first().matches(Regex("20251201T123000Z-[0-9a-f]{6}")), names.first())
+        assertTrue(names.take(10).max() < names.drop(10).min())
+        names.forEach { assertEquals(it, RunRequest(runId = "r", session = it).session) }
     }
 
     @Test
@@ -44,6 +59,7 @@ class WireTest {
         "run_id, 'nightly/7', run_id",
         "run_id, '', run_id",
         "run_id, '.hidden', run_id",
+        "session, 'of/today', session",
         "schema, deepnarrow/run-request/2, deepnarrow/run-request/2",
     )
     fun `wrong words are refused in one line`(key: String, value: String, named: String) =
@@ -58,7 +74,7 @@ class WireTest {
         assertRefused(request().replaceFirst(Regex("\"$key\": -?[0-9]+"), "\"$key\": $value"), key)
 
     @ParameterizedTest
-    @CsvSource("depths, ''", "depths, '32, 0'", "depths, '0, 0'", "depths, '-1, 3'", "prompt_lengths, '0, 16'", "prompt_lengths, '64, 16'")
+    @CsvSource("contexts, ''", "contexts, '32, 0'", "contexts, '0, 0'", "contexts, '-1, 3'", "prompt_lengths, '0, 16'", "prompt_lengths, '64, 16'")
     fun `lists that do not ascend are refused in one line`(key: String, values: String) =
         assertRefused(request().replaceFirst(Regex("\"$key\": \\[[^]]*]"), "\"$key\": [$values]"), key)
 
@@ -97,7 +113,7 @@ class WireTest {
 
     @Test
     fun `a request's positions do not overflow`() {
-        assertEquals(Int.MAX_VALUE + 128L, Protocol(depths = listOf(Int.MAX_VALUE)).positions)
+        assertEquals(Int.MAX_VALUE + 128L, Protocol(contexts = listOf(Int.MAX_VALUE)).positions)
     }
 
     private fun request() = Repository.golden("request").readText()

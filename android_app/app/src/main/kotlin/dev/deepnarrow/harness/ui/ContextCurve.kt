@@ -5,8 +5,8 @@ import android.graphics.Canvas
 import android.graphics.Paint
 import android.graphics.Path
 
-/** Median latency at one depth, and the fastest and slowest run's median. */
-class CurvePoint(val depth: Int, val medianNs: Double, val lowNs: Double, val highNs: Double)
+/** Median latency at one context, and the fastest and slowest run's median. */
+class CurvePoint(val context: Int, val medianNs: Double, val lowNs: Double, val highNs: Double)
 
 class Curve(val label: String, val color: Int, val dashed: Boolean, val points: List<CurvePoint>)
 
@@ -21,7 +21,7 @@ class ContextCurve(context: Context) : Plot(context, 11f) {
     }
 
     override fun describe() = "Latency against context. " + curves.joinToString(". ") { curve ->
-        curve.label + ": " + curve.points.joinToString { "${Format.milliseconds(it.medianNs)} at position ${it.depth}" }
+        curve.label + ": " + curve.points.joinToString { "${Format.milliseconds(it.medianNs)} at position ${it.context}" }
     }
 
     override fun onDraw(canvas: Canvas) {
@@ -34,11 +34,11 @@ class ContextCurve(context: Context) : Plot(context, 11f) {
         val lower = height - 2.3f * lineHeight
         legend(canvas)
         val left = rules(canvas, top, step, upper, lower) { Format.tick(it, step) } + context.dp(10f)
-        val last = maxOf(1, points.maxOf { it.depth })
+        val last = maxOf(1, points.maxOf { it.context })
         val right = width - context.dp(16f)
-        val x = { depth: Int -> left + (right - left) * depth / last }
+        val x = { position: Int -> left + (right - left) * position / last }
         val y = { ns: Double -> lower - (ns / 1e6 / top).toFloat() * (lower - upper) }
-        axis(canvas, points.map { it.depth }.distinct().sorted(), x, lower)
+        axis(canvas, points.map { it.context }.distinct().sorted(), x, lower)
         curves.forEach { draw(canvas, it, x, y) }
     }
 
@@ -54,11 +54,11 @@ class ContextCurve(context: Context) : Plot(context, 11f) {
         if (x + labels.measureText(unit) < width) canvas.drawText(unit, width - labels.measureText(unit), lineHeight, labels)
     }
 
-    private fun axis(canvas: Canvas, depths: List<Int>, x: (Int) -> Float, lower: Float) {
+    private fun axis(canvas: Canvas, contexts: List<Int>, x: (Int) -> Float, lower: Float) {
         var free = Float.NEGATIVE_INFINITY
-        for (depth in depths) {
-            val text = depth.toString()
-            val start = x(depth) - labels.measureText(text) / 2
+        for (position in contexts) {
+            val text = position.toString()
+            val start = x(position) - labels.measureText(text) / 2
             if (start < free) continue
             canvas.drawText(text, start, lower + lineHeight, labels)
             free = start + labels.measureText(text) + context.dp(8f)
@@ -72,14 +72,14 @@ class ContextCurve(context: Context) : Plot(context, 11f) {
         line.pathEffect = if (curve.dashed) android.graphics.DashPathEffect(floatArrayOf(context.dp(8f), context.dp(5f)), 0f) else null
         val path = Path()
         curve.points.forEachIndexed { index, point ->
-            if (index == 0) path.moveTo(x(point.depth), y(point.medianNs)) else path.lineTo(x(point.depth), y(point.medianNs))
+            if (index == 0) path.moveTo(x(point.context), y(point.medianNs)) else path.lineTo(x(point.context), y(point.medianNs))
         }
         canvas.drawPath(path, line)
         line.pathEffect = null
         fill.color = curve.color
         for (point in curve.points) {
-            canvas.drawLine(x(point.depth), y(point.lowNs), x(point.depth), y(point.highNs), line)
-            canvas.drawCircle(x(point.depth), y(point.medianNs), context.dp(4f), fill)
+            canvas.drawLine(x(point.context), y(point.lowNs), x(point.context), y(point.highNs), line)
+            canvas.drawCircle(x(point.context), y(point.medianNs), context.dp(4f), fill)
         }
     }
 }

@@ -22,6 +22,7 @@ object Format {
     /** Three significant figures without an exponent; whole numbers from 100 on. */
     fun figures(value: Double): String {
         val size = kotlin.math.abs(value)
+        if (size == 0.0) return "0"
         val decimals = if (size >= 100) 0 else if (size >= 10) 1 else if (size >= 1) 2 else if (size >= 0.1) 3 else 4
         return String.format(Locale.ROOT, "%.${decimals}f", value)
     }

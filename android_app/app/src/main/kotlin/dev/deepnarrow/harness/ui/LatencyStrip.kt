@@ -3,10 +3,10 @@ package dev.deepnarrow.harness.ui
 import android.content.Context
 import android.graphics.Canvas
 
-/** Timed steps that all began at [depth], in their order. */
-class StepLatencies(val depth: Int, val forwardNs: LongArray)
+/** Timed steps that all began at [context], in their order. */
+class StepLatencies(val context: Int, val forwardNs: LongArray)
 
-/** Every timed token as one bar, depth after depth. It gets a new depth only when that depth is over: nothing is drawn while tokens are timed. */
+/** Every timed token as one bar, context after context. It gets a new context only when that context is over: nothing is drawn while tokens are timed. */
 class LatencyStrip(context: Context) : Plot(context, 9f) {
     private var parts = emptyList<StepLatencies>()
     private var color = palette.deep
@@ -25,7 +25,7 @@ class LatencyStrip(context: Context) : Plot(context, 9f) {
         "Latency of each token: none measured yet"
     } else {
         "Latency of each token. " + parts.joinToString(". ") { part ->
-            "From position ${part.depth}: ${part.forwardNs.size} tokens, median ${Format.milliseconds(Statistics.median(part.forwardNs))}, " +
+            "From position ${part.context}: ${part.forwardNs.size} tokens, median ${Format.milliseconds(Statistics.median(part.forwardNs))}, " +
                 "slowest ${Format.milliseconds(part.forwardNs.max().toDouble())}"
         }
     }
@@ -34,7 +34,7 @@ class LatencyStrip(context: Context) : Plot(context, 9f) {
         val upper = lineHeight
         val lower = height - 1.6f * lineHeight
         if (parts.isEmpty()) {
-            canvas.drawText("The strip fills after each depth; while tokens are timed nothing is drawn.", 0f, height / 2f, labels)
+            canvas.drawText("The strip fills after each context; while tokens are timed nothing is drawn.", 0f, height / 2f, labels)
             return
         }
         val slowest = parts.maxOf { it.forwardNs.max() } / 1e6
@@ -56,7 +56,7 @@ class LatencyStrip(context: Context) : Plot(context, 9f) {
                 canvas.drawRect(x, lower - (ns / 1e6 / top).toFloat() * (lower - upper), x + slot * 0.8f, lower, fill)
                 x += slot
             }
-            canvas.drawText("from ${part.depth}", start, lower + lineHeight, labels)
+            canvas.drawText("from ${part.context}", start, lower + lineHeight, labels)
             x += gap
         }
     }

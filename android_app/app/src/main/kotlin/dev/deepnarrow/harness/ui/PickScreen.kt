@@ -9,12 +9,13 @@ import android.widget.LinearLayout
 import android.widget.RadioButton
 import android.widget.RadioGroup
 import android.widget.ScrollView
+import dev.deepnarrow.core.verdict.Verdict
 
-/** A pair that can be run: both of its sides are on the phone, for the same target and scheme. */
-class PairChoice(val key: String, val title: String, val detail: String, val maxContext: Int)
+/** What can be run: a pair, both of whose sides are on the phone for the same target and scheme, or one model alone. */
+class RunChoice(val key: String, val title: String, val detail: String, val maxContext: Int, val isPair: Boolean)
 
 /** What is chosen on the pick screen; kept over rotation. */
-data class Choice(val pairKey: String?, val numThreads: Int, val depths: List<Int>, val runsPerSide: Int)
+data class Choice(val key: String?, val numThreads: Int, val contexts: List<Int>, val runsPerSide: Int)
 
 /**
  * Everything the pick screen shows.
@@ -24,7 +25,7 @@ data class Choice(val pairKey: String?, val numThreads: Int, val depths: List<In
  * @property concerns what would make a run's numbers doubtful right now.
  */
 class PickState(
-    val pairs: List<PairChoice>,
+    val choices: List<RunChoice>,
     val unusable: List<String>,
     val folders: List<String>,
     val conditions: String,
@@ -33,6 +34,7 @@ class PickState(
     val decodeSteps: Int,
     val choice: Choice,
     val history: List<RunSummary>,
+    val filter: HistoryFilter = HistoryFilter(),
     val busy: Boolean = false,
 )
 
@@ -44,9 +46,17 @@ interface PickActions {
 
     fun refresh()
 
-    fun results(pairKey: String)
+    fun results(of: Results)
 
     fun share(run: RunSummary)
+
+    /** All of [runs] as one file. */
+    fun shareAll(runs: List<RunSummary>)
+
+    /** Asks first. */
+    fun delete(runs: List<RunSummary>)
+
+    fun filter(filter: HistoryFilter)
 }
 
 class PickScreen(private val context: Context, private val state: PickState, private val actions: PickActions) {
@@ -61,7 +71,7 @@ class PickScreen(private val context: Context, private val state: PickState, pri
         val content = kit.column(
             kit.row(kit.title("deepnarrow"), kit.button("Look again") { actions.refresh() }),
             kit.note("Measures what depth costs: per-token latency and memory bandwidth of two models of equal size."),
-            kit.gap(), pairs(), kit.gap(), settings(), kit.gap(), phone(), kit.gap(), history(),
+            kit.gap(), pairs(), kit.gap(), settings(), kit.gap(), phone(), kit.gap(), HistoryCard(kit, state, actions).view,
         )
         content.setPadding(context.dp(16), context.dp(16), context.dp(16), context.dp(16))
         addView(content)
@@ -69,23 +79,26 @@ class PickScreen(private val context: Context, private val state: PickState, pri
 
     private fun pairs(): View {
         val card = kit.card(kit.heading("Pair"))
-        if (state.pairs.isEmpty()) {
+        if (state.choices.none { it.isPair }) {
             card.addView(kit.note("No pair found. Push both folders of a pair with adb into one of:\n${state.folders.joinToString("\n")}"))
         }
         val group = RadioGroup(context)
-        state.pairs.forEachIndexed { index, pair ->
-            group.addView(RadioButton(context).apply {
-                id = index + 1
-                text = "${pair.title}\n${pair.detail}"
-                setTextColor(kit.palette.text)
-                minimumHeight = context.dp(48)
-            })
+        state.choices.forEachIndexed { index, offered ->
+            if (!offered.isPair && state.choices.getOrNull(index - 1)?.isPair != false) group.addView(kit.heading("One model alone"))
+            group.addView(radio(index, offered))
         }
-        group.check(state.pairs.indexOfFirst { it.key == choice.pairKey } + 1)
-        group.setOnCheckedChangeListener { _, id -> change(choice.copy(pairKey = state.pairs[id - 1].key)) }
+        group.check(state.choices.indexOfFirst { it.key == choice.key } + 1)
+        group.setOnCheckedChangeListener { _, id -> change(choice.copy(key = state.choices[id - 1].key)) }
         card.addView(group)
         state.unusable.forEach { card.addView(kit.body(it, kit.palette.bad)) }
         return card
+    }
+
+    private fun radio(index: Int, offered: RunChoice) = RadioButton(context).apply {
+        id = index + 1
+        text = "${offered.title}\n${offered.detail}"
+        setTextColor(kit.palette.text)
+        minimumHeight = context.dp(48)
     }
 
     private fun settings(): View {
@@ -95,14 +108,14 @@ class PickScreen(private val context: Context, private val state: PickState, pri
             kit.note("Of the runtime and of the bandwidth probe alike. This phone has ${state.numCores} cores; more threads than big cores often cost time."),
             kit.gap(8),
             stepper("Runs of each model", choice.runsPerSide, 1..10) { change(choice.copy(runsPerSide = it)) },
-            kit.note("Deep, wide, wide, deep, ... each in a process of its own. ${PairComparison.RUNS_TO_NAME_A_WINNER} of each are needed to name a winner."),
-            kit.gap(8), kit.heading("Tokens already in the context"), depths(),
+            kit.note("Each in a process of its own; of a pair A B B A, and which side is A is drawn. ${Verdict.MIN_RUNS} of each are needed to name a winner."),
+            kit.gap(8), kit.heading("Tokens already in the context"), contexts(),
             kit.note("At each of them ${state.decodeSteps} tokens are timed one by one."),
             kit.gap(), run,
         )
     }
 
-    private fun canRun(): Boolean = !state.busy && choice.pairKey != null && choice.depths.any(::fits)
+    private fun canRun(): Boolean = !state.busy && choice.key != null && choice.contexts.any(::fits)
 
     /** A second tap comes before the run's screen does. */
     private fun start() {
@@ -110,25 +123,25 @@ class PickScreen(private val context: Context, private val state: PickState, pri
         actions.run()
     }
 
-    private fun limit(): Int? = state.pairs.firstOrNull { it.key == choice.pairKey }?.maxContext
+    private fun limit(): Int? = state.choices.firstOrNull { it.key == choice.key }?.maxContext
 
-    private fun fits(depth: Int): Boolean = limit().let { it == null || depth + state.decodeSteps <= it }
+    private fun fits(position: Int): Boolean = limit().let { it == null || position + state.decodeSteps <= it }
 
-    private fun depths(): View {
+    private fun contexts(): View {
         val column = kit.column()
         val limit = limit()
-        for (depth in DEPTHS) {
-            val fits = fits(depth)
+        for (position in CONTEXTS) {
+            val fits = fits(position)
             column.addView(CheckBox(context).apply {
-                text = if (fits) depth.toString() else "$depth (the artifact holds $limit)"
+                text = if (fits) position.toString() else "$position (the artifact holds $limit)"
                 setTextColor(if (fits) kit.palette.text else kit.palette.faint)
-                contentDescription = "$depth tokens in the context" + if (fits) "" else ", more than the artifact holds"
+                contentDescription = "$position tokens in the context" + if (fits) "" else ", more than the artifact holds"
                 minimumHeight = context.dp(44)
                 isEnabled = fits
-                isChecked = fits && depth in choice.depths
+                isChecked = fits && position in choice.contexts
                 setOnCheckedChangeListener { box, on ->
-                    val depths = if (on) choice.depths + depth else choice.depths - depth
-                    if (depths.isEmpty()) box.isChecked = true else change(choice.copy(depths = depths.distinct().sorted()))
+                    val contexts = if (on) choice.contexts + position else choice.contexts - position
+                    if (contexts.isEmpty()) box.isChecked = true else change(choice.copy(contexts = contexts.distinct().sorted()))
                 }
             })
         }
@@ -158,17 +171,6 @@ class PickScreen(private val context: Context, private val state: PickState, pri
         return card
     }
 
-    private fun history(): View {
-        val card = kit.card(kit.heading("Earlier runs"))
-        if (state.history.isEmpty()) card.addView(kit.note("None on this phone yet."))
-        state.history.groupBy { it.pairKey }.forEach { (key, runs) ->
-            card.addView(kit.gap(8))
-            card.addView(kit.row(kit.body(key), kit.button("Results") { actions.results(key) }.apply { contentDescription = "Results of $key" }))
-            runs.sortedByDescending { it.startedUtc }.take(3).forEach { card.addView(runRow(kit, it, actions::share)) }
-        }
-        return card
-    }
-
     private fun change(next: Choice) {
         choice = next
         run.isEnabled = canRun()
@@ -176,6 +178,6 @@ class PickScreen(private val context: Context, private val state: PickState, pri
     }
 
     companion object {
-        val DEPTHS = listOf(0, 256, 512, 1024, 2048)
+        val CONTEXTS = listOf(0, 256, 512, 1024, 2048)
     }
 }

@@ -9,20 +9,21 @@ import android.widget.ScrollView
 /** Deep against wide: the ratio, its spread, what memory has to do with it, the latency curve, and the runs it all rests on. */
 class ResultScreen(
     private val context: Context,
-    private val runs: List<RunSummary>,
+    private val comparison: PairComparison,
     private val onShare: (RunSummary) -> Unit,
     private val onBack: () -> Unit,
 ) {
     private val kit = Kit(context)
-    private val comparison = PairComparison(runs)
+    private val runs = comparison.runs
+    private val isPair = runs.any { it.side != null }
 
     val view: View = ScrollView(context).apply {
         isFillViewport = true
         fitsSystemWindows = true
         setBackgroundColor(kit.palette.background)
         val content = kit.column(
-            kit.row(kit.title("Deep against wide"), kit.button("Back") { onBack() }),
-            kit.note("${runs.first().pairKey}, ${runs.first().device}"),
+            kit.row(kit.title(if (isPair) "Deep against wide" else comparison.name), kit.button("Back") { onBack() }),
+            kit.note("${runs.first().title}, ${runs.first().device}"),
             origin(), kit.gap(), verdict(), kit.gap(), bandwidth(), kit.gap(), curve(), kit.gap(), history(),
         )
         content.setPadding(context.dp(16), context.dp(16), context.dp(16), context.dp(16))
@@ -36,23 +37,30 @@ class ResultScreen(
     }
 
     private fun verdict(): View {
-        val ratio = comparison.ratios.firstOrNull()
-            ?: return kit.card(kit.heading("Latency ratio"), kit.note(Sentences.standing(Standing.NOTHING_TO_COMPARE, comparison)))
-        val standing = comparison.standing(ratio)
-        val named = standing == Standing.DEEP_FASTER || standing == Standing.WIDE_FASTER
-        val badge = kit.badge(Sentences.shortStanding(standing), if (named) kit.palette.good else kit.palette.warning)
+        val first = comparison.verdicts.firstOrNull() ?: return alone()
+        val badge = kit.badge(Sentences.word(first), if (Sentences.isNamed(first)) kit.palette.good else kit.palette.warning)
         val card = kit.card(
             kit.row(kit.heading("Time per token, deep / wide"), badge),
-            kit.figure(Sentences.ratioFigure(ratio)).apply {
-                contentDescription = "deep takes ${Format.ratio(ratio.ratio)} times as long as wide"
-            },
-            kit.body(Sentences.spread(ratio)), kit.gap(6),
-            kit.note(Sentences.ratio(ratio)), kit.gap(4), kit.note(Sentences.standing(standing, comparison)),
+            kit.figure(Sentences.ratioFigure(first)),
+            kit.body(Sentences.interval(first)), kit.gap(6), kit.note(Sentences.ratio(first)), kit.gap(4), kit.note(Sentences.reason(first)),
         )
-        comparison.ratios.drop(1).forEach { other ->
+        comparison.verdicts.drop(1).forEach { other ->
             card.addView(kit.gap(8))
-            card.addView(kit.body("At ${other.depth}: ${Sentences.ratioFigure(other)}, ${Sentences.spread(other)}"))
+            card.addView(kit.body("At ${other.context}: ${Sentences.ratioFigure(other)}, ${Sentences.interval(other)}: ${Sentences.word(other)}"))
             card.addView(kit.note(Sentences.ratio(other)))
+            card.addView(kit.note(Sentences.reason(other)))
+        }
+        return card
+    }
+
+    /** Without two sides there is no ratio, but the times of those that ran. */
+    private fun alone(): View {
+        val card = kit.card(kit.heading("Time per token"), kit.note(Sentences.oneSideOnly(comparison)))
+        comparison.usable.groupBy { it.shapeName }.forEach { (shape, usable) ->
+            usable.flatMap { it.contexts }.groupBy { it.context }.toSortedMap().forEach { (position, measured) ->
+                card.addView(kit.gap(4))
+                card.addView(kit.body(Sentences.alone(shape, position, SideAtContext(measured.map { it.medianNs }))))
+            }
         }
         return card
     }
@@ -74,9 +82,9 @@ class ResultScreen(
             ContextCurve(context).apply { show(curves) }, kit.gap(4), kit.note(Sentences.curve(comparison)),
         )
         for (side in Side.entries) {
-            val depth = comparison.of(side).lastOrNull()?.depths?.firstOrNull() ?: continue
+            val first = comparison.of(side).lastOrNull()?.contexts?.firstOrNull() ?: continue
             card.addView(kit.gap(4))
-            card.addView(kit.note("Last run, " + Sentences.tail(side, depth)))
+            card.addView(kit.note("Last run, " + Sentences.tail(side.word, first)))
         }
         return card
     }
@@ -95,7 +103,7 @@ class ResultScreen(
 
 /** One run in a list: what, how it ended, its latency, and the button that shares its file. */
 internal fun runRow(kit: Kit, run: RunSummary, onShare: (RunSummary) -> Unit): LinearLayout {
-    val first = run.depths.firstOrNull()
+    val first = run.contexts.firstOrNull()
     val latency = if (first == null) "" else ", ${Format.milliseconds(first.medianNs)} per token"
     val color = if (run.usable) kit.palette.faint else kit.palette.bad
     val origin = if (run.phone) "" else ", ${run.device}"

@@ -57,8 +57,8 @@ class RunningScreen(context: Context, onStop: () -> Unit) {
         explanation.text = EXPLANATIONS[state.stage] ?: ""
         strip.show(state.latencies, if (state.side == Side.WIDE) kit.palette.wide else kit.palette.deep)
         latest.text = state.latencies.lastOrNull()?.let {
-            "From position ${it.depth}: half of the ${it.forwardNs.size} tokens took at most ${Format.milliseconds(Statistics.median(it.forwardNs))}."
-        } ?: "Filled after each depth; while tokens are timed nothing is drawn."
+            "From position ${it.context}: half of the ${it.forwardNs.size} tokens took at most ${Format.milliseconds(Statistics.median(it.forwardNs))}."
+        } ?: "Filled after each context; while tokens are timed nothing is drawn."
         conditions.text = state.conditions
         badge.text = when (state.concerns.size) {
             0 -> "no concerns so far"

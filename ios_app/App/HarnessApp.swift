@@ -1,0 +1,28 @@
+import AppleDevice
+import CoreMLEngine
+import ExecuTorchEngine
+import Foundation
+import HarnessCore
+import HarnessScreens
+import HarnessUI
+import OnnxEngine
+import SwiftUI
+import UIKit
+
+@main
+struct HarnessApp: App {
+    @State private var model = AppModel(folders: .ofTheApp, measurer: DeviceMeasurer(), exit: { exit($0) })
+
+    var body: some Scene {
+        WindowGroup {
+            HarnessView(model: model).task {
+                UIApplication.shared.isIdleTimerDisabled = true
+                model.open(environment: ProcessInfo.processInfo.environment)
+            }
+        }
+    }
+}
+
+extension Folders {
+    static var ofTheApp: Folders { Folders(documents: .documentsDirectory, support: .applicationSupportDirectory) }
+}

@@ -1,0 +1,1 @@
+// The headers are all there is: the library is the binary target.

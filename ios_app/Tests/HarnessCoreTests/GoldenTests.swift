@@ -1,0 +1,40 @@
+import Foundation
+import HarnessCore
+import Testing
+
+/// Every golden file is read and written back; as JSON it must be what it was.
+@Suite struct GoldenTests {
+    @Test(arguments: ["request.json", "request_minimal.json"])
+    func requests(name: String) throws {
+        try expectSame(name, Wire.encode(Wire.readRequest(Repository.golden(name))))
+    }
+
+    @Test(arguments: ["record_completed.json", "record_failed.json", "record_running.json", "record_skipped.json"])
+    func records(name: String) throws {
+        try expectSame(name, Wire.encode(Wire.readRecord(Repository.golden(name))))
+    }
+
+    @Test func manifest() throws {
+        try expectSame("manifest.json", Wire.encode(Wire.readManifest(Repository.golden("manifest.json"))))
+    }
+
+    @Test func reference() throws {
+        try expectSame("reference.json", Wire.encode(Wire.readReference(Repository.golden("reference.json"))))
+    }
+
+    @Test func done() throws {
+        try expectSame("done.json", Wire.encode(Wire.readDone(Repository.golden("done.json"))))
+    }
+
+    /// The defaults of this language are those of the contract.
+    @Test func defaultsAreTheContracts() throws {
+        #expect(try Wire.readRequest(Repository.golden("request_minimal.json")) == RunRequest(runId: "run-0"))
+        let shortest = Data(#"{"run_id": "run-0"}"#.utf8)
+        #expect(try Wire.parseRequest(shortest, name: "test") == RunRequest(runId: "run-0"))
+    }
+
+    private func expectSame(_ name: String, _ written: Data, sourceLocation: SourceLocation = #_sourceLocation) throws {
+        let golden = try Repository.json(Data(contentsOf: Repository.golden(name)))
+        #expect(try Repository.json(written) == golden, "\(name) changed", sourceLocation: sourceLocation)
+    }
+}

@@ -1,0 +1,3 @@
+@_exported import Foundation
+
+public func os_proc_available_memory() -> Int { fatalError() }  // iOS 13
