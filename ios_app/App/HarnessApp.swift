@@ -16,7 +16,9 @@ struct HarnessApp: App {
     var body: some Scene {
         WindowGroup {
             HarnessView(model: model).task {
+                Foreground.shared.start()
                 UIApplication.shared.isIdleTimerDisabled = true
+                Foreground.shared.start()
                 model.open(environment: ProcessInfo.processInfo.environment)
             }
         }

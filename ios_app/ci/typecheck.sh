@@ -38,7 +38,12 @@ fi
 for stub in UniformTypeIdentifiers CoreTransferable os UIKit SwiftUI CoreML XCTest; do module "$stub" "$app/stubs/$stub"; done
 module HotLoops "$sources/HotLoops"
 module HarnessCore "$sources/HarnessCore"
-for name in HarnessScreens HarnessUI CoreMLEngine AppleDevice OnnxEngine ExecuTorchEngine; do module "$name" "$sources/$name"; done
+for name in HarnessScreens HarnessUI CoreMLEngine OnnxEngine ExecuTorchEngine; do module "$name" "$sources/$name"; done
+# With a Darwin in sight all of AppleDevice is checked; the others must keep taking Linux for what it is.
+mkdir -p "$out/darwin"
+swiftc "${flags[@]}" -emit-module -module-name Darwin -o "$out/darwin/Darwin.swiftmodule" "$app/stubs/Darwin/Darwin.swift"
+flags+=(-I "$out/darwin")
+module AppleDevice "$sources/AppleDevice"
 check DeepNarrowHarness "$app/App"
 check DeepNarrowUITests "$app/UITests"
 # Every branch must at least be Swift, also those of Apple's systems that no stand-in covers.
@@ -68,4 +73,6 @@ planted missing-try "$sources/CoreMLEngine" CoreMLRuntime.swift 'try self.model.
 planted missing-await "$sources/CoreMLEngine" ComputePlan.swift 'try await MLComputePlan.load(' 'try MLComputePlan.load(' "not marked with 'await'"
 planted isolation "$app/App" HarnessApp.swift 'UIApplication.shared.isIdleTimerDisabled = true' \
   'Task.detached { UIApplication.shared.isIdleTimerDisabled = true }' "main actor-isolated"
+planted device-member "$sources/AppleDevice" Foreground.swift 'device.batteryLevel' 'device.batteryLevels' "has no member 'batteryLevels'"
+planted device-isolation "$sources/AppleDevice" Foreground.swift '@MainActor private func readBattery' 'private func readBattery' "main actor-isolated"
 planted ui-test-member "$app/UITests" RunTests.swift 'record.waitForExistence(' 'record.waitForExistance(' "has no member 'waitForExistance'"

@@ -27,6 +27,7 @@ from scripts.records import (
     read_record,
 )
 from scripts.records.comparable import Setup, setup_of
+from scripts.records.shared import unpacked
 
 
 class RunState(StrEnum):
@@ -107,14 +108,19 @@ class Loaded:
 
 
 def load_records(root: Path) -> Loaded:
-    """Every record under `root`, by path. A run without `done.json` is one whose process died.
+    """Every record under `root`, by path, or in it where it is a shared file. Without `done.json` a process died.
 
     A run counts once: of two records with one `run_id` in one campaign, such as in a copied folder, the second is
     unreadable.
 
     Raises:
-        UserError: `root` is no folder, or holds no record at all.
+        UserError: `root` is no folder and no shared file, or holds no record at all.
     """
+    if root.is_file():
+        with unpacked(root) as folder:
+            loaded = load_records(folder)
+            named = tuple(Unreadable(root / bad.path.relative_to(folder), bad.reason) for bad in loaded.unreadable)
+        return Loaded(loaded.records, named)
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; give a folder of records, such as results/")
     records: dict[tuple[str, str], tuple[RunRecord, Path]] = {}

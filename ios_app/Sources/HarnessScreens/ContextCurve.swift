@@ -49,9 +49,10 @@ public struct ContextCurve: Plot {
         let upper = 2.2 * text.line
         let lower = height - 2.3 * text.line
         let rules = Rules(top: top, step: step, upper: upper, lower: lower, width: width, text: text)
+        let last = max(1, curves.flatMap(\.points).map(\.context).max()!)
         let frame = Frame(
-            left: rules.left + 10, right: width - 16, upper: upper, lower: lower, top: top,
-            last: max(1, curves.flatMap(\.points).map(\.context).max()!))
+            left: rules.left + 10, right: width - max(16, TextSize.width("\(last)", size: text.label) / 2), upper: upper, lower: lower, top: top,
+            last: last)
         let marks = legend(width, text) + rules.marks + axis(frame, width, text) + curves.flatMap { draw($0, frame) }
         return Drawing(width: width, height: height, marks: marks)
     }
@@ -90,8 +91,10 @@ public struct ContextCurve: Plot {
             marks.append(.text("\(context)", at: Point(frame.x(context), frame.lower + text.line), size: text.label, bold: false, .middle, .faint))
             free = frame.x(context) + half + 8
         }
+        let titles = ["tokens already in the context", "tokens in context"]
+        let fitting = titles.first { TextSize.width($0, size: text.label) <= width } ?? titles[1]
         let title: Mark = .text(
-            "tokens already in the context", at: Point(width / 2, frame.lower + 2 * text.line), size: text.label, bold: false, .middle, .faint)
+            fitting, at: Point(width / 2, frame.lower + 2 * text.line), size: text.label, bold: false, .middle, .faint)
         return marks + [title]
     }
 

@@ -13,7 +13,7 @@ public struct StepLatencies: Sendable, Equatable {
 
 /// Every timed token as one bar, context after context. It gets a new context only when that one is over: nothing is drawn while tokens are timed.
 public struct LatencyStrip: Plot {
-    static let empty = "The strip fills after each context; while tokens are timed nothing is drawn."
+    static let empty = "no token timed yet"
     let parts: [StepLatencies]
     let arm: Arm?
 
@@ -52,9 +52,13 @@ public struct LatencyStrip: Plot {
         let slot = (width - left - gap * Double(parts.count - 1)) / Double(count)
         var marks = [Mark]()
         var x = left
+        var free = left
         for part in parts {
-            let label: Mark = .text("from \(part.context)", at: Point(x, lower + text.line), size: text.label, bold: false, .start, .faint)
-            marks.append(label)
+            let label = "from \(part.context)", end = x + TextSize.width(label, size: text.label)
+            if x >= free && end <= width {
+                marks.append(.text(label, at: Point(x, lower + text.line), size: text.label, bold: false, .start, .faint))
+                free = end + 8
+            }
             for ns in part.forwardNs {
                 let height = Double(ns) / 1e6 / top * (lower - upper)
                 marks.append(.bar(x: x, y: lower - height, width: slot * 0.8, height: height, radius: 0, Ink(arm)))

@@ -1,4 +1,5 @@
 import Foundation
+import HarnessCore
 
 /// The kernel's text files. A value that cannot be read is nil.
 public struct ProcFiles: Sendable {
@@ -6,9 +7,7 @@ public struct ProcFiles: Sendable {
 
     public init(root: String = "/") { self.root = root }
 
-    func text(_ path: String) -> String? {
-        FileManager.default.contents(atPath: root + path).map { String(decoding: $0, as: UTF8.self) }
-    }
+    func text(_ path: String) -> String? { kernelText(root + path) }
 
     /// Ids of the processors the kernel knows, also of those that are switched off now.
     func cpuIds() -> [Int] { Self.ranges(text("sys/devices/system/cpu/possible") ?? "") }

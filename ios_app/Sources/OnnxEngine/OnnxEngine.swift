@@ -23,14 +23,9 @@ public final class OnnxEngine: LlmEngine {
         let graph = try OrtGraph(numThreads: options.numThreads) { ort, sessionOptions, session in
             ort.api.CreateSession(ort.environment, path, sessionOptions, session)
         }
-        let mapped = Self.isMapped(artifact.folder.appendingPathComponent(Self.dataFile))
+        // A mapping that is there proves mmap; one that is not may only mean that the weights were repacked and the file let go.
+        let mapped = isMapped(artifact.folder.appendingPathComponent(Self.dataFile)) == true
         return try OnnxRuntime(
             graph, shape: shape, maxContext: artifact.manifest.options.maxContext, options: options, loadMode: mapped ? .mmap : nil)
-    }
-
-    /// A mapping that is there proves mmap; one that is not may only mean that the weights were repacked and the file let go.
-    private static func isMapped(_ file: URL) -> Bool {
-        guard let maps = FileManager.default.contents(atPath: "/proc/self/maps") else { return false }
-        return String(decoding: maps, as: UTF8.self).contains(file.resolvingSymlinksInPath().path)
     }
 }

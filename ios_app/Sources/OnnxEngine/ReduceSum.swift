@@ -2,7 +2,7 @@ import COnnx
 import HarnessCore
 
 /// ONNX Runtime's ReduceSum over the probe's buffer: the runtime's own threads and loads, no weights.
-public final class ReduceSumFactory: GraphReaderFactory {
+public final class OnnxGraphReaders: GraphReaderFactory {
     public init() {}
 
     public func open(_ buffer: UnsafeMutableRawBufferPointer, numThreads: Int) throws -> any GraphReader {

@@ -51,7 +51,7 @@ import OnnxEngine
         let clock = LinuxClock()
         let probe = LinuxProbe(info(), clock: clock, played: played)
         let runner = ProtocolRunner(
-            engines: engines(), device: probe, bandwidth: BandwidthProbe(graph: ReduceSumFactory()), clock: clock,
+            engines: engines(), device: probe, bandwidth: BandwidthProbe(graph: OnnxGraphReaders()), clock: clock,
             listener: PrintedProgress())
         let store = try RunStore(out: arguments.out, runId: request.runId)
         let record = try runner.run(artifact: arguments.artifact, request: request, store: store)
@@ -73,7 +73,8 @@ import OnnxEngine
         #else
             let debug = false
         #endif
-        let build = (try? sha256(URL(fileURLWithPath: "/proc/self/exe"))).map { String($0.prefix(buildDigits)) }
+        // Not /proc/self/exe, which is the loader where that was called by name.
+        let build = (try? sha256(URL(fileURLWithPath: CommandLine.arguments[0]))).map { String($0.prefix(buildDigits)) }
         return HarnessInfo(name: "deepnarrow-swift", version: harnessVersion, build: build, debug: debug)
     }
 
@@ -89,7 +90,7 @@ import OnnxEngine
 private func print(_ line: some Encodable) {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = .withoutEscapingSlashes
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     guard let data = try? encoder.encode(line) else { return }
     try? FileHandle.standardOutput.write(contentsOf: data + Data("\n".utf8))
 }

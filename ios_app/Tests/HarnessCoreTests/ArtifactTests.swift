@@ -91,8 +91,11 @@ import Testing
     }
 
     private func expect(_ folder: URL, _ part: String, sourceLocation: SourceLocation = #_sourceLocation) {
-        let error = #expect(throws: UserError.self, sourceLocation: sourceLocation) { try Artifact(folder: folder) }
-        _ = error
-        do { _ = try Artifact(folder: folder) } catch { #expect("\(error)".contains(part), sourceLocation: sourceLocation) }
+        do {
+            _ = try Artifact(folder: folder)
+            Issue.record("the folder was taken", sourceLocation: sourceLocation)
+        } catch {
+            #expect("\(error)".contains(part), sourceLocation: sourceLocation)
+        }
     }
 }

@@ -31,7 +31,7 @@ final class ScriptedDevice: DeviceProbe {
     var foreignNs = 0
     var capsKhz: [Int?] = [2_000_000]
     var resetsPeak = true
-    /// Changes the readings; called with the number of readings so far.
+    /// Changes the readings; called with the number of readings of this run so far.
     var change: (Int, inout DeviceEnvironment) -> Void = { _, _ in }
     private var readings = 0
 
@@ -39,8 +39,10 @@ final class ScriptedDevice: DeviceProbe {
 
     func harness() -> HarnessInfo { info }
 
+    /// Asked once, when a run begins.
     func device() -> DeviceFacts {
-        DeviceFacts(
+        readings = 0
+        return DeviceFacts(
             kind: kind, os: "test", osVersion: "1", osBuild: "1", manufacturer: nil, model: "Scripted", soc: nil, abi: "none",
             cores: [Core(id: 0, maxKhz: 2_000_000)], ramBytes: nil)
     }

@@ -33,6 +33,7 @@ final class ScriptedRun {
 
     /// Writes files and a manifest that lists them rightly, after `change`.
     func writeArtifact(reference: Data? = nil, _ change: (inout Manifest) -> Void = { _ in }) throws {
+        manifest = try Wire.readManifest(Repository.golden("manifest.json"))
         let text = try reference ?? Data(contentsOf: Repository.golden("reference.json"))
         for index in manifest.files.indices {
             let entry = manifest.files[index]

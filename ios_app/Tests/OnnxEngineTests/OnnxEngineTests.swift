@@ -2,8 +2,8 @@
     import CProbe
     import Foundation
     import HarnessCore
-    import LinuxDevice
     import Testing
+    import TinyArtifacts
 
     @testable import OnnxEngine
 
@@ -13,23 +13,22 @@
             let bytes = (1 << 20) + 100
             let memory = try #require(cprobe_allocate(bytes))
             defer { cprobe_free(memory) }
-            let reader = try ReduceSumFactory().open(UnsafeMutableRawBufferPointer(start: memory, count: bytes), numThreads: 2)
+            let reader = try OnnxGraphReaders().open(UnsafeMutableRawBufferPointer(start: memory, count: bytes), numThreads: 2)
             try reader.pass()
             #expect(reader.bytes == 1 << 20)
         }
 
         @Test func aBrokenModelIsOneLine() throws {
-            let error = #expect(throws: RuntimeFailure.self) {
+            #expect(throws: RuntimeFailure.self) {
                 try OrtGraph(numThreads: 1) { ort, options, session in
                     ort.api.CreateSessionFromArray(ort.environment, [1, 2, 3], 3, options, session)
                 }
             }
-            _ = error
         }
 
-        @Test(.enabled(if: TinyArtifacts.onnx != nil, "no tiny artifacts; DEEPNARROW_ARTIFACTS names their folder"), arguments: ["deep-8x64", "wide-2x128"])
+        @Test(.enabled(if: TinyArtifacts.folder != nil, "DEEPNARROW_ARTIFACTS names no folder with the tiny pair"), arguments: TinyArtifacts.shapes)
         func aTinyArtifactRuns(shape: String) throws {
-            let record = try TinyArtifacts.run(TinyArtifacts.onnx!.appendingPathComponent("\(shape)/onnx-int4"), OnnxEngine())
+            let record = try TinyArtifacts.run("\(shape)/onnx-int4", OnnxEngine(), graph: OnnxGraphReaders())
             #expect(record.outcome == .completed)
             let check = try #require(record.selfCheck)
             #expect(check.decisiveSteps > 20 && check.decisiveMatches == check.decisiveSteps)
@@ -40,9 +39,9 @@
         }
 
         /// Steps at one context do not change the text, and a run can go back to position 0.
-        @Test(.enabled(if: TinyArtifacts.onnx != nil, "no tiny artifacts; DEEPNARROW_ARTIFACTS names their folder"))
+        @Test(.enabled(if: TinyArtifacts.folder != nil, "DEEPNARROW_ARTIFACTS names no folder with the tiny pair"))
         func goingBackGivesTheSameTokens() throws {
-            let artifact = try Artifact(folder: TinyArtifacts.onnx!.appendingPathComponent("deep-8x64/onnx-int4"))
+            let artifact = try Artifact(folder: TinyArtifacts.folder!.appendingPathComponent("deep-8x64/onnx-int4"))
             let options = LoadOptions(numThreads: 1, backend: .default, loadMode: .default, positions: 64, callSizes: [1, 16])
             let runtime = try OnnxEngine().load(artifact, options: options)
             func text() throws -> [Int] {

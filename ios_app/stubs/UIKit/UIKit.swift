@@ -7,6 +7,8 @@
     public var isBatteryMonitoringEnabled: Bool { get { fatalError() } set {} }  // iOS 3
     public var batteryLevel: Float { fatalError() }  // iOS 3
     public var batteryState: BatteryState { fatalError() }  // iOS 3
+    nonisolated public class var batteryLevelDidChangeNotification: Notification.Name { fatalError() }  // iOS 3
+    nonisolated public class var batteryStateDidChangeNotification: Notification.Name { fatalError() }  // iOS 3
     public enum BatteryState: Int, Sendable {  // iOS 3
         case unknown  // iOS 3
         case unplugged  // iOS 3
@@ -24,5 +26,19 @@
         case background  // iOS 4
     }
     nonisolated public class var willResignActiveNotification: Notification.Name { fatalError() }  // iOS 4
+    nonisolated public class var didBecomeActiveNotification: Notification.Name { fatalError() }  // iOS 4
     nonisolated public class var didEnterBackgroundNotification: Notification.Name { fatalError() }  // iOS 4
+}
+extension UIApplication {  // iOS 4
+    nonisolated public class var didBecomeActiveNotification: Notification.Name { fatalError() }  // iOS 4
+}
+extension UIDevice {  // iOS 3
+    nonisolated public class var batteryLevelDidChangeNotification: Notification.Name { fatalError() }  // iOS 3
+    nonisolated public class var batteryStateDidChangeNotification: Notification.Name { fatalError() }  // iOS 3
+}
+/// Foundation's on Apple's systems; Linux has none of these.
+extension ProcessInfo {  // iOS 2
+    public enum ThermalState: Int, Sendable { case nominal, fair, serious, critical }  // iOS 11
+    public var thermalState: ThermalState { fatalError() }  // iOS 11
+    public var isLowPowerModeEnabled: Bool { fatalError() }  // iOS 9
 }

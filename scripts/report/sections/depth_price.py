@@ -8,12 +8,12 @@ from scripts.analysis.price.model import Term
 from scripts.analysis.price.price import Interval, PriceFit, Unidentified
 from scripts.analysis.price.sweep import SetupPrice
 from scripts.records.comparable import Setup
-from scripts.report.kit.blocks import Block, Column, DataRow, Figure, Row, Section, Table
+from scripts.report.kit.blocks import Block, Column, DataRow, Figure, Group, Row, Section, Table, in_group
 from scripts.report.kit.charts import finish, named, row_names, rows_of, series_color, tooltip
 from scripts.report.kit.fit_words import fit_interval, interval_ends
 from scripts.report.kit.palette import css
 from scripts.report.kit.setups import SetupView, tags
-from scripts.report.kit.words import MISSING, number, percent
+from scripts.report.kit.words import MISSING, number, percent, plural
 from scripts.report.sections.price_cards import depth_gaps, gap_figure, gap_rows, price_cards
 
 Views = Mapping[Setup, SetupView]
@@ -38,16 +38,29 @@ def depth_price_section(prices: Sequence[SetupPrice], views: Views) -> Section:
     gaps = depth_gaps(fits)
     blocks: list[Block] = []
     if fits:
-        blocks += [*price_cards(fits, gaps, views), gap_figure()]
-        blocks += [_tau_figure(fits, views), _fit_figure(fits, views), _terms(fits, views)]
+        blocks += [_tau_figure(fits, views), *in_group("The gap of each shipped pair, by the fit", [gap_figure()])]
+        cards = zip(fits, price_cards(fits, gaps, views), strict=True)
+        blocks += [Group(_card_title(price, fit, views), [card]) for (price, fit), card in cards]
+        blocks += in_group(
+            "How well the fits predict, and their terms", [_fit_figure(fits, views), _terms(fits, views)]
+        )
     if refused:
-        blocks.append(_refused(refused, views))
+        why = _refused(refused, views)
+        blocks += in_group(f"{plural(len(refused), 'setup')} without a price, and why", [why]) if fits else [why]
     data = {
         "gap": gap_rows(fits, gaps, views),
         "tau": [_tau_row(price, fit, views) for price, fit in fits],
         "fit": [row for price, fit in fits for row in _fit_rows(price, fit, views)],
     }
     return Section("price", "The price of depth", _LEAD, blocks, data)
+
+
+def _card_title(price: SetupPrice, fit: PriceFit, views: Views) -> str:
+    tau = fit.tau_ns
+    return (
+        f"{views[price.setup].full_label}: {number(tau.value / 1e3)} µs a layer "
+        f"({fit_interval(fit, tau, 1e-3)}), and which shapes to ship"
+    )
 
 
 Fitted = Sequence[tuple[SetupPrice, PriceFit]]

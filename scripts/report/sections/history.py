@@ -7,7 +7,7 @@ import altair as alt
 from scripts.analysis.cells import Cell
 from scripts.analysis.history import NIGHTS_AFTER, NIGHTS_BEFORE, Series, find_steps
 from scripts.analysis.history import series_of as history_series
-from scripts.report.kit.blocks import Block, Column, DataRow, Figure, Row, Section, Table
+from scripts.report.kit.blocks import Block, Column, DataRow, Figure, Row, Section, Table, in_group
 from scripts.report.kit.charts import finish, named, tooltip
 from scripts.report.kit.palette import css
 from scripts.report.kit.words import number, percent
@@ -26,9 +26,11 @@ def history_section(cells: Sequence[Cell]) -> Section | None:
         f"lasting change that analysis confirms; it takes {NIGHTS_BEFORE} campaigns before it and {NIGHTS_AFTER} from "
         "it on to find one.",
     )
-    blocks: list[Block] = [_figure(series)]
+    blocks: list[Block] = []
     if steps := _steps(series):
-        blocks.append(Table("Steps: lasting changes of decode p50", _STEP_COLUMNS, steps))
+        blocks += [_figure(series), Table("Steps: lasting changes of decode p50", _STEP_COLUMNS, steps)]
+    else:
+        blocks += in_group(f"No step in {len(series)} series: their campaigns", [_figure(series)])
     data = {"history": [row for index, each in enumerate(series) for row in _rows(index, each, len(series))]}
     return Section("history", "History", lead, blocks, data)
 

@@ -5,13 +5,15 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from scripts.records import DeviceKind
+from scripts.records import Concern, ConcernCode, DeviceKind, Severity
 from scripts.report.cli import main
+from scripts.report.kit.words import change
 from scripts.testing.records.generator import Campaign, GeneratedDevice, generate_records, pair_networks
 from tests.scripts.report.conftest import PHONE, write_page
 
@@ -92,7 +94,42 @@ def test_rows_of_a_fake_are_marked_and_those_of_a_phone_are_not(full_page: Path)
 
 def test_a_page_without_a_phone_says_so_at_its_top(tmp_path: Path):
     records = generate_records([GeneratedDevice()], pair_networks("tiny"), Campaign(repetitions=5))
-    assert "Not a phone: everything below was measured on fake" in write_page(tmp_path, records).read_text()
+    assert "not a phone: everything here was measured on fake" in write_page(tmp_path, records).read_text()
+
+
+def test_busy_runs_are_counted_above_the_sentence(tmp_path: Path):
+    busy = Concern(code=ConcernCode.BUSY_MACHINE, severity=Severity.WARNING, detail="others kept 1.4 of 2 cores busy")
+    records = generate_records([PHONE], pair_networks("tiny"), Campaign(repetitions=5))
+    html = write_page(tmp_path, [each.model_copy(update={"concerns": (busy,)}) for each in records[:7]] + records[7:])
+    text = html.read_text()
+    assert "10 of 10 runs usable</li>" in text
+    assert '<li class="doubt">7 of them on a busy machine</li>' in text
+    assert text.index("on a busy machine") < text.index('class="headline"')
+
+
+def test_no_difference_says_what_the_interval_allows_and_what_would_have_been_found(tmp_path: Path):
+    shape = pair_networks("tiny")[1].shape
+    arms = [replace(network, shape=shape) for network in pair_networks("tiny")]
+    html = write_page(tmp_path, generate_records([PHONE], arms, Campaign(repetitions=6))).read_text()
+    assert "no difference in speed is shown in 2 of 2 comparisons" in html
+    told = re.search(r"95 % interval ([\d.]+) to ([\d.]+), which is (.*?) time; n 6 \+ 6 runs", html)
+    assert told
+    low, high = float(told.group(1)), float(told.group(2))
+    assert low < 1 < high
+    assert re.fullmatch(r"\d+ % less to \d+ % more", told.group(3))
+    assert re.search(r"such runs show one of [\d.]+ % in 80% of repetitions", html)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.890, 1.69, "11 % less to 69 % more time"),
+        (1.05, 1.69, "5 to 69 % more time"),
+        (0.80, 0.95, "20 to 5 % less time"),
+    ],
+)
+def test_an_interval_of_a_ratio_is_told_as_time(low: float, high: float, words: str):
+    assert change(low, high) == words
 
 
 def test_the_summary_holds_the_decisions_and_counts_of_the_page(full_page: Path):
@@ -116,6 +153,8 @@ def test_figures_are_written_as_svg_and_png(full_page: Path):
         "gap",
         "tau",
         "fit",
+        "shapes",
+        "shapes-bandwidth",
         "verdicts",
         "temperature",
     } <= names
@@ -125,8 +164,8 @@ def test_figures_are_written_as_svg_and_png(full_page: Path):
     assert "var(--" not in svg
     assert "Which arm is faster" in svg
     # A picture is read away from the page, so it says what it shows and how sure that is.
-    assert "context 512" in svg
-    assert "95 % bootstrap interval over runs" in svg
+    assert "512: 1." in svg
+    assert "95 % interval that inverts" in svg
     assert "R5CT30" in (figures / "fit.svg").read_text()
 
 
@@ -145,7 +184,8 @@ def test_each_fit_has_a_price_card_with_its_interval_gaps_and_shapes_to_ship(ful
     # The generated phones have no attention term.
     (terms,) = [table for table in re.findall(r"<table>.*?</table>", html, re.DOTALL) if "attention GB/s" in table]
     columns = re.findall(r"<th [^>]*>(.*?)</th>", terms.partition("</thead>")[0])
-    fits = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr.*?</tr>", terms.partition("</thead>")[2])]
+    body = terms.partition("</thead>")[2]
+    fits = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr.*?</tr>", body)]
     assert len(fits) == 2
     assert [row[columns.index("attention GB/s") - len(columns)] for row in fits] == ["not fitted", "not fitted"]
 

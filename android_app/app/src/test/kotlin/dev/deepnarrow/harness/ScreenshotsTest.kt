@@ -8,6 +8,7 @@ import android.widget.TextView
 import dev.deepnarrow.harness.ui.Choice
 import dev.deepnarrow.harness.ui.Ending
 import dev.deepnarrow.harness.ui.HistoryFilter
+import dev.deepnarrow.harness.ui.MessageScreen
 import dev.deepnarrow.harness.ui.PairComparison
 import dev.deepnarrow.harness.ui.PickActions
 import dev.deepnarrow.harness.ui.PickScreen
@@ -33,26 +34,41 @@ import org.robolectric.annotation.GraphicsMode
 
 private const val WIDTH_DP = 411
 
-/** Draws the three screens with Android's own renderer to target/screenshots, in light, dark and with a 200 % font. */
+/** Draws all screens with Android's own renderer to target/screenshots: light, dark, with a 200 % font, 320 and 600 dp wide. */
 @RunWith(RobolectricTestRunner::class)
 @GraphicsMode(GraphicsMode.Mode.NATIVE)
 @Config(sdk = [35], qualifiers = "w411dp-h891dp-xhdpi")
 class ScreenshotsTest {
     @Test
-    fun `light, dark and large`() {
+    fun `light, dark and with a large font`() {
         for ((name, qualifiers, fontScale) in listOf(Triple("", "+notnight", 1f), Triple("-dark", "+night", 1f), Triple("-large", "+notnight", 2f))) {
             RuntimeEnvironment.setQualifiers(qualifiers)
             RuntimeEnvironment.setFontScale(fontScale)
-            val activity = Robolectric.buildActivity(Activity::class.java).setup().get()
-            draw(PickScreen(activity, pick(), NoActions).view, "pick$name")
-            draw(RunningScreen(activity, {}).apply { show(running()) }.view, "running$name")
-            draw(ResultScreen(activity, PairComparison(runs(), "example pair"), {}, {}).view, "result$name")
+            drawAll(name, WIDTH_DP)
         }
     }
 
-    private fun draw(view: View, name: String) {
+    @Test
+    fun `on a small phone and on a tablet`() {
+        for (widthDp in listOf(320, 600)) for (night in listOf("night", "notnight")) {
+            RuntimeEnvironment.setQualifiers("+w${widthDp}dp-$night")
+            drawAll("-$widthDp-$night", widthDp)
+        }
+    }
+
+    private fun drawAll(name: String, widthDp: Int) {
+        val activity = Robolectric.buildActivity(Activity::class.java).setup().get()
+        draw(PickScreen(activity, pick(), NoActions).view, "pick$name", widthDp)
+        draw(RunningScreen(activity, {}).apply { show(running()) }.view, "running$name", widthDp)
+        draw(ResultScreen(activity, PairComparison(runs(), "example pair"), {}, {}).view, "result$name", widthDp)
+        val alone = PairComparison(runs().map { it.copy(side = null) }.filter { it.shapeName.startsWith("deep") }, "example pair")
+        draw(ResultScreen(activity, alone, {}, {}).view, "alone$name", widthDp)
+        draw(MessageScreen(activity, "artifacts/x: outside the allowed folders") {}.view, "message$name", widthDp)
+    }
+
+    private fun draw(view: View, name: String, widthDp: Int) {
         val density = view.resources.displayMetrics.density
-        val width = (WIDTH_DP * density).toInt()
+        val width = (widthDp * density).toInt()
         view.measure(View.MeasureSpec.makeMeasureSpec(width, View.MeasureSpec.EXACTLY), View.MeasureSpec.makeMeasureSpec(0, View.MeasureSpec.UNSPECIFIED))
         view.layout(0, 0, width, view.measuredHeight)
         val bitmap = Bitmap.createBitmap(width, view.measuredHeight, Bitmap.Config.ARGB_8888)

@@ -8,7 +8,7 @@ import kotlinx.serialization.json.jsonObject
 
 /**
  * All that two runs must share to be compared, the network and the protocol apart. `scripts/records/comparable.py` is the truth of
- * these fields; docs/method.md gives the reason of each one.
+ * these fields; docs/comparability.md gives the reason of each one.
  *
  * @property campaign runs of a campaign are pooled within it; [session] stands for those of none.
  * @property deviceId the farm's, else the device's model: an app's record knows no serial number.

@@ -88,6 +88,7 @@ enum class ConcernCode(val word: String) {
     @SerialName("not-checked") NOT_CHECKED("not-checked"),
     @SerialName("busy-machine") BUSY_MACHINE("busy-machine"),
     @SerialName("frequency-drop") FREQUENCY_DROP("frequency-drop"),
+    @SerialName("not-prepared") NOT_PREPARED("not-prepared"),
 }
 
 /** What read the memory in the bandwidth probe. */

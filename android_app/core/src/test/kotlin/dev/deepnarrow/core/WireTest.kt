@@ -3,7 +3,11 @@ package dev.deepnarrow.core
 import java.io.File
 import java.nio.file.Path
 import kotlinx.serialization.KSerializer
+import kotlinx.serialization.descriptors.elementNames
 import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.jsonArray
+import kotlinx.serialization.json.jsonObject
+import kotlinx.serialization.json.jsonPrimitive
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertThrows
@@ -35,6 +39,22 @@ class WireTest {
         val manifest = Wire.readManifest(Repository.golden("manifest"))
         assertEquals(manifest.contentId, contentIdOf(manifest.files.shuffled()))
         assertEquals(32, manifest.contentId.length)
+    }
+
+    /** A word that only Python knows would make a farm's record unreadable here. */
+    @Test
+    fun `the closed sets are those of Python`() {
+        val defined = Wire.json.parseToJsonElement(Repository.root.resolve("scripts/records/schemas/run-record-1.json").readText()).jsonObject.getValue("\$defs").jsonObject
+        val sets = mapOf(
+            "LoadMode" to LoadMode.serializer(), "Backend" to Backend.serializer(), "Stage" to Stage.serializer(), "FailureKind" to FailureKind.serializer(),
+            "DeviceKind" to DeviceKind.serializer(), "Severity" to Severity.serializer(), "ConcernCode" to ConcernCode.serializer(),
+            "ProbeMethod" to ProbeMethod.serializer(), "Arm" to Arm.serializer(), "TargetName" to TargetName.serializer(), "Scheme" to Scheme.serializer(),
+        )
+        assertEquals(defined.filterValues { "enum" in it.jsonObject }.keys, sets.keys)
+        for ((name, serializer) in sets) {
+            val python = defined.getValue(name).jsonObject.getValue("enum").jsonArray.map { it.jsonPrimitive.content }
+            assertEquals(python, serializer.descriptor.elementNames.toList(), name)
+        }
     }
 
     @Test

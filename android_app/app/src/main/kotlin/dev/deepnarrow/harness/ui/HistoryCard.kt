@@ -30,14 +30,13 @@ class HistoryCard(private val kit: Kit, private val state: PickState, private va
         val since = "${runs.size} runs, the last ${runs.first().startedUtc}"
         card.addView(kit.gap(8))
         card.addView(kit.body(title))
-        val buttons = arrayOf(
-            kit.button("Results") { actions.results(results) }.apply { contentDescription = "Results of $title, $since" },
-            kit.button("Delete") { actions.delete(runs) }.apply {
-                contentDescription = "Delete $title, $since"
-                isEnabled = !state.busy
-            },
-        )
-        card.addView(kit.row(kit.note(since), *buttons))
+        card.addView(kit.note(since))
+        card.addView(kit.gap(4))
+        val delete = kit.button("Delete") { actions.delete(runs) }.apply {
+            contentDescription = "Delete $title, $since"
+            isEnabled = !state.busy
+        }
+        card.addView(kit.row(kit.button("Results") { actions.results(results) }.apply { contentDescription = "Results of $title, $since" }, delete))
         runs.take(SHOWN_RUNS).forEach { card.addView(runRow(kit, it, actions::share)) }
     }
 

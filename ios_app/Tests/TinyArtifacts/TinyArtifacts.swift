@@ -2,25 +2,26 @@
     import Foundation
     import HarnessCore
     import LinuxDevice
-    import OnnxEngine
 
     /// The exported tiny pair, in the folder that DEEPNARROW_ARTIFACTS names.
-    enum TinyArtifacts {
-        static let onnx = folder("deep-8x64/onnx-int4")
+    public enum TinyArtifacts {
+        public static let shapes = ["deep-8x64", "wide-2x128"]
+        public static let folder = pair()
 
-        /// Folder of the pair, if it has this artifact.
-        private static func folder(_ artifact: String) -> URL? {
+        private static func pair() -> URL? {
             guard let root = ProcessInfo.processInfo.environment["DEEPNARROW_ARTIFACTS"] else { return nil }
             let pair = URL(fileURLWithPath: root).appendingPathComponent("tiny")
-            let manifest = pair.appendingPathComponent(artifact + "/manifest.json")
-            return FileManager.default.fileExists(atPath: manifest.path) ? pair : nil
+            return FileManager.default.fileExists(atPath: pair.path) ? pair : nil
         }
 
         private final class Silent: RunListener {
             func onProgress(stage: Stage, done: Int, total: Int) {}
         }
 
-        static func run(_ folder: URL, _ engine: any LlmEngine, change: (inout RunProtocol) -> Void = { _ in }) throws -> RunRecord {
+        /// A short run of an artifact of the pair, such as `deep-8x64/onnx-int4`.
+        public static func run(
+            _ artifact: String, _ engine: any LlmEngine, graph: (any GraphReaderFactory)? = nil, change: (inout RunProtocol) -> Void = { _ in }
+        ) throws -> RunRecord {
             var request = RunRequest(runId: "tiny")
             request.protocol.numThreads = 2
             request.protocol.promptLengths = [16, 200]
@@ -33,10 +34,11 @@
             let clock = LinuxClock()
             let info = HarnessInfo(name: "deepnarrow-swift", version: harnessVersion, build: nil, debug: true)
             let runner = ProtocolRunner(
-                engines: [engine], device: LinuxProbe(info, clock: clock), bandwidth: BandwidthProbe(graph: ReduceSumFactory()), clock: clock,
+                engines: [engine], device: LinuxProbe(info, clock: clock), bandwidth: BandwidthProbe(graph: graph), clock: clock,
                 listener: Silent())
             let out = FileManager.default.temporaryDirectory.appendingPathComponent("deepnarrow-\(UUID().uuidString)")
-            return try runner.run(artifact: folder, request: request, store: RunStore(out: out, runId: request.runId))
+            return try runner.run(
+                artifact: folder!.appendingPathComponent(artifact), request: request, store: RunStore(out: out, runId: request.runId))
         }
     }
 #endif
