@@ -16,14 +16,14 @@ from scripts.analysis.health import device_health
 from scripts.analysis.history import find_steps, series_of
 from scripts.analysis.metrics import METRICS, MetricName
 from scripts.analysis.pairs import pair_verdicts
-from scripts.analysis.price import gemstones
 from scripts.analysis.price.budget import audit_budgets
 from scripts.analysis.price.display import print_price
 from scripts.analysis.price.pair_explanations import explanations, size_explanations
 from scripts.analysis.price.price import PriceFit
-from scripts.analysis.price.recommend import Quality
+from scripts.analysis.price.recommend import Quality, limits
 from scripts.analysis.price.recommend import recommend as recommend_shapes
 from scripts.analysis.price.sweep import SetupPrice, check_predictions, setup_prices, storage_of
+from scripts.analysis.sessions import SESSION_SD, TOLERANCE
 
 EXIT_NO_VERDICT = 3
 
@@ -103,7 +103,7 @@ def recommend(
         found.append((each, rows))
         if not as_json:
             display.print_setup(each.setup)
-            display.print_recommendations(rows, fit, gemstones.LIMITS if quality is Quality.GEMSTONES else None)
+            display.print_recommendations(rows, fit, limits(rows, quality))
     if as_json:
         output.print_by_setup("recommendations", found)
 
@@ -153,15 +153,28 @@ def compare(
     allow_harness: Annotated[
         bool, typer.Option("--allow-harness", help="Declare the two harness builds compatible.")
     ] = False,
+    tolerance: Annotated[
+        float, typer.Option("--tolerance", min=0.001, max=1, help="Relative loss that may pass.")
+    ] = TOLERANCE,
+    session_sd: Annotated[
+        float,
+        typer.Option(
+            "--session-sd",
+            min=0,
+            max=1,
+            help="How far sessions differ in everything (standard deviation); used below 4 networks a setup.",
+        ),
+    ] = SESSION_SD,
     as_json: AsJson = False,
 ) -> None:
-    """Judge a candidate.
+    """Judge a candidate session, network by network, once what all networks of a setup share is removed.
 
-    Exit code 0: every network of both sides was judged and none became worse; 1: something became worse; 3: no verdict,
-    as conditions differ, a network has not enough usable runs on both sides, or only one side measured it.
+    Exit code 0: no network of both sides is worse by more than the tolerance; 1: one became worse; 3: cannot tell, as
+    conditions differ, runs are too few, or only one side measured a network; the output names the runs needed.
     """
-    comparison = compare_results(_load(baseline), _load(candidate), metric, allow_harness)
-    if not comparison.cells and not comparison.incomparable:
+    sides = _load(baseline), _load(candidate)
+    comparison = compare_results(*sides, metric, allow_harness, tolerance, session_sd)
+    if not comparison.networks and not comparison.incomparable:
         raise UserError(f"{baseline} and {candidate} have no network on the same device in common")
     if as_json:
         output.print_comparison(comparison)

@@ -15,6 +15,7 @@ from scripts.analysis.price.budget import BudgetAudit
 from scripts.analysis.price.fit import NO_INTERVAL
 from scripts.analysis.price.price import PriceFit
 from scripts.analysis.price.recommend import Recommendation
+from scripts.analysis.sessions import MIN_NETWORKS, Common, Outcome
 from scripts.analysis.verdict import Verdict
 from scripts.console import kind_note, new_table, show, shown
 from scripts.records.comparable import Setup
@@ -49,7 +50,7 @@ def print_cells(cells: Sequence[Cell], metric: MetricName) -> None:
     say(f"{metric}: {definition.formula}; {definition.better} is better")
 
 
-def print_recommendations(rows: Sequence[Recommendation], fit: PriceFit, limits: str | None) -> None:
+def print_recommendations(rows: Sequence[Recommendation], fit: PriceFit, limits: Sequence[str]) -> None:
     """Shapes, best first."""
     print_fit_warning(fit)
     table = new_table("shape", ">ms", ">95 % interval", ">loss", "front", "warnings")
@@ -58,12 +59,12 @@ def print_recommendations(rows: Sequence[Recommendation], fit: PriceFit, limits:
         table.add_row(
             f"{shape.num_layers}x{shape.hidden_size}, ffn {shape.ffn_size}", f"{ms.value / _NS_PER_MS:.2f}",
             f"{ms.low / _NS_PER_MS:.2f} to {ms.high / _NS_PER_MS:.2f}" if fit.has_intervals else NO_INTERVAL,
-            "" if row.loss is None else f"{row.loss:.3f}",
+            "" if row.loss is None else f"{row.loss:.2f}{' =' * row.tied}",
             "*" if row.on_front else "", "; ".join(row.warnings),
         )  # fmt: skip
     show(table)
-    if limits:
-        say(limits)
+    for each in limits:
+        say(each)
 
 
 def print_verdicts(rows: Sequence[PairVerdict], explanations: Sequence[str]) -> None:
@@ -80,22 +81,42 @@ def print_verdicts(rows: Sequence[PairVerdict], explanations: Sequence[str]) -> 
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Candidate against baseline, a table for each setup."""
-    for setup, mine in _by_setup([(each.candidate.key.setup, each) for each in comparison.cells]):
+    """Candidate against baseline, a table for each setup, and what the exit code says."""
+    for each in comparison.factors:
+        show(f"\n{each.setup.label}{kind_note(each.setup.device.kind)}: {_common_sentence(each.common)}")
+    for setup, mine in _by_setup([(each.candidate.key.setup, each) for each in comparison.networks]):
         print_setup(setup)
-        table = new_table("network", ">at", "candidate is", ">ratio", "95 % interval", ">p", ">runs")
+        table = new_table("network", "candidate is", ">ratio", "90 % interval", ">p", ">runs")
         for each in mine:
-            subject = each.candidate.key.network
-            table.add_row(f"{subject.pair}/{subject.shape_name}", _at(each.at), *_verdict_columns(each.verdict))
+            subject, change = each.candidate.key.network, each.change
+            interval = "" if math.isnan(change.low) else f"{shown(change.low)} to {shown(change.high)}"
+            table.add_row(
+                f"{subject.pair}/{subject.shape_name}", change.outcome, shown(change.ratio), interval,
+                f"{change.p_adjusted:.2g}", f"{change.n_baseline}+{change.n_candidate}",
+            )  # fmt: skip
         show(table)
-        for reason in dict.fromkeys(each.verdict.reason for each in mine if each.undecided):
-            say(f"  {reason}")
+        for reason in dict.fromkeys(
+            f"  {each.candidate.key.network.pair}/{each.candidate.key.network.shape_name}: {each.change.reason}"
+            for each in mine if each.change.outcome is Outcome.CANNOT_TELL
+        ):  # fmt: skip
+            say(reason)
     for each in comparison.incomparable:
         say(f"incomparable: {each.network}: {each.reason}")
     for name in comparison.missing:
         say(f"only on one side: {name}")
-    if not comparison.complete:
-        say("no verdict on everything: exit code 3, or 1 if something became worse")
+    say(comparison.sentence)
+
+
+def _common_sentence(common: Common) -> str:
+    if not common.removed:
+        return (
+            f"{common.networks} networks do not tell the session's common factor; {MIN_NETWORKS} would. Sessions are "
+            "taken to differ by --session-sd"
+        )
+    return (
+        f"everything took {shown(common.ratio)} times as much ({shown(common.low)} to {shown(common.high)}, "
+        f"{common.networks} networks); this is removed, so a change that all networks share is not seen"
+    )
 
 
 def print_history(rows: Sequence[tuple[Series, Sequence[Step]]]) -> None:
@@ -170,10 +191,10 @@ def print_setup(setup: Setup) -> None:
     show(f"\n{setup.label}{kind_note(setup.device.kind)}")
 
 
-def _verdict_columns(verdict: Verdict, p_all: float | None = None) -> list[str]:
+def _verdict_columns(verdict: Verdict, p_all: float) -> list[str]:
     interval = NO_INTERVAL if math.isnan(verdict.low) else f"{shown(verdict.low)} to {shown(verdict.high)}"
-    numbers = [f"{verdict.p_adjusted:.2g}"] + ([] if p_all is None else [f"{p_all:.2g}"])
-    return [verdict.word, shown(verdict.ratio), interval, *numbers, f"{verdict.n_a}+{verdict.n_b}"]
+    p_values = f"{verdict.p_adjusted:.2g}", f"{p_all:.2g}"
+    return [verdict.word, shown(verdict.ratio), interval, *p_values, f"{verdict.n_a}+{verdict.n_b}"]
 
 
 def _at(at: int | None) -> str:

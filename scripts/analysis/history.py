@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy import stats
@@ -17,7 +18,7 @@ from scripts.records.comparable import DeviceKey, ProtocolKey
 # Nights that a step must hold to be told from a bad night, and nights before it that say what is normal.
 NIGHTS_AFTER = 5
 NIGHTS_BEFORE = 10
-# Nights of one series are alike: what warmed the device yesterday warms it today. Assumed, as a short series cannot tell.
+# Correlation of a night with the next: what warmed the device yesterday warms it today. A short series cannot tell it.
 _CORRELATION = 0.6
 # Two-sided level of one look; with it a series of 100 nights holds a false step in under 5 % of cases (simulated).
 _LEVEL = 7e-4
@@ -149,7 +150,7 @@ def _slow_nights(logs: np.ndarray) -> np.ndarray:
 
 def _with_ratios(logs: np.ndarray, kept: np.ndarray, found: Sequence[tuple[int, float]]) -> list[Step]:
     edges = [0, *(night for night, _ in found), len(logs)]
-    middles = [float(np.median(logs[start:end][kept[start:end]])) for start, end in zip(edges, edges[1:], strict=False)]
+    middles = [float(np.median(logs[start:end][kept[start:end]])) for start, end in pairwise(edges)]
     return [
         Step(index=night, ratio=math.exp(middles[place + 1] - middles[place]), p=p)
         for place, (night, p) in enumerate(found)

@@ -41,7 +41,8 @@ def print_prices(rows: Sequence[tuple[SetupPrice, PriceCard | None, Sequence[Che
     print_result({
         "prices": [
             {"setup": price.setup, "probe_bytes_per_s": price.probe_bytes_per_s, "runs": price.num_runs,
-             **_outcome(price.outcome), "card": card, "predictions": [_checked(each) for each in checked]}
+             **_outcome(price.outcome, price.probe_bytes_per_s), "card": card,
+             "predictions": [_checked(each) for each in checked]}
             for price, card, checked in rows
         ]
     })  # fmt: skip
@@ -64,15 +65,17 @@ def print_verdicts(rows: Sequence[PairVerdict], told: Sequence[Explanation | Siz
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Rows, and what could not be compared."""
+    """Rows, what all networks share, and what could not be compared."""
     rows = [
-        {"baseline": _head(each.baseline), "candidate": _head(each.candidate), "at": each.at, "verdict": each.verdict}
-        for each in comparison.cells
-    ]
+        {"baseline": _head(each.baseline), "candidate": _head(each.candidate), "places": each.places,
+         "change": each.change}
+        for each in comparison.networks
+    ]  # fmt: skip
     print_result({
-        "metric": comparison.metric, "cells": rows, "incomparable": comparison.incomparable,
-        "missing": comparison.missing, "regressions": len(comparison.regressions),
-        "undecided": len(comparison.undecided),
+        "metric": comparison.metric, "limits": comparison.limits, "networks": rows, "factors": comparison.factors,
+        "incomparable": comparison.incomparable, "missing": comparison.missing,
+        "regressions": len(comparison.regressions), "undecided": len(comparison.undecided),
+        "sentence": comparison.sentence,
     })  # fmt: skip
 
 
@@ -80,7 +83,7 @@ def _head(cell: Cell) -> dict[str, object]:
     return {"setup": cell.key.setup, "subject": cell.key.network, "counts": dict(cell.counts)}
 
 
-def _outcome(outcome: PriceFit | Unidentified) -> dict[str, object]:
+def _outcome(outcome: PriceFit | Unidentified, probe_bytes_per_s: float | None) -> dict[str, object]:
     if isinstance(outcome, Unidentified):
         return {"unidentified": outcome}
     return {
@@ -89,6 +92,7 @@ def _outcome(outcome: PriceFit | Unidentified) -> dict[str, object]:
         "attention_bytes_per_s": outcome.attention_bytes_per_s,
         "r_squared": outcome.r_squared, "condition_number": outcome.condition_number,
         "loo_median": outcome.loo_median, "loo_worst": outcome.loo_worst, "warning": outcome.warning,
+        "at_bound": outcome.at_bound, "remarks": outcome.remarks(probe_bytes_per_s),
         "left_out": outcome.left_out,
         "residuals": outcome.residuals, "left_one_out": outcome.left_one_out,
     }  # fmt: skip

@@ -34,7 +34,7 @@ class DepthGap:
     """A pair at one scheme and context, by the model.
 
     Attributes:
-        scheme: how weights are stored. `transferred` says that the terms were fitted under another scheme.
+        scheme: how weights are stored, the fit's own: terms do not carry over kernels.
         context: positions attended.
         gap_ns: deep - wide; its 95 % interval holds the noise of the runs and the model's own error.
         relative: gap / wide.
@@ -43,7 +43,6 @@ class DepthGap:
 
     pair: str
     scheme: Scheme
-    transferred: bool
     context: int
     deep_ns: float
     wide_ns: float
@@ -86,12 +85,12 @@ def price_card(fit: PriceFit, target: TargetName, scheme: Scheme, probe_bytes_pe
     )
 
 
-def depth_gap(fit: PriceFit, pair: str, deep: Workload, wide: Workload, scheme: Scheme, transferred: bool) -> DepthGap:
+def depth_gap(fit: PriceFit, pair: str, deep: Workload, wide: Workload, scheme: Scheme) -> DepthGap:
     """A pair's gap by the model; `deep` and `wide` attend the same context."""
     deep_ns, wide_ns = (sum(fit.shares(each).values()) for each in (deep, wide))
     ratio = fit.ratio(deep, wide)
     return DepthGap(
-        pair=pair, scheme=scheme, transferred=transferred, context=round(deep.context), deep_ns=deep_ns,
+        pair=pair, scheme=scheme, context=round(deep.context), deep_ns=deep_ns,
         wide_ns=wide_ns, gap_ns=fit.difference_ns(deep, wide),
         relative=Interval(ratio.value - 1, ratio.low - 1, ratio.high - 1),
         break_even=tuple(BreakEven(each, break_even_tau(fit, deep, wide, each)) for each in GAPS),
@@ -113,11 +112,10 @@ def break_even_tau(fit: PriceFit, deep: Workload, wide: Workload, gap: float) ->
 
 def _gaps(fit: PriceFit, target: TargetName, fitted: Scheme) -> Iterator[DepthGap]:
     for pair in (each for name, each in PAIRS.items() if name != _NOT_SHIPPED):
-        for scheme in Scheme:
-            for context in CONTEXTS:
-                arms = _arms(pair, target, scheme, context)
-                if arms:
-                    yield depth_gap(fit, pair.name, *arms, scheme, scheme is not fitted)
+        for context in CONTEXTS:
+            arms = _arms(pair, target, fitted, context)
+            if arms:
+                yield depth_gap(fit, pair.name, *arms, fitted)
 
 
 @cache

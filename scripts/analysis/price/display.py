@@ -29,6 +29,8 @@ def print_price(price: SetupPrice, card: PriceCard | None, checked: Sequence[Che
     if Term.ATTENTION in fit.terms:
         speed = fit.attention_bytes_per_s
         show(f"  attention {_scaled(fit, speed, _GB)} GB/s of cache bytes counted once for every query head")
+    for each in fit.remarks(price.probe_bytes_per_s):
+        show(f"  mind: {each}")
     show(f"  left one out: median error {fit.loo_median:.1%}, worst {fit.loo_worst:.1%}")
     if fit.warning:
         show(f"  {fit.warning}")
@@ -78,15 +80,14 @@ def _print_card(card: PriceCard, has_intervals: bool) -> None:
     for gap in card.gaps:
         relative = gap.relative
         table.add_row(
-            gap.pair, f"{gap.scheme}{'*' * gap.transferred}", str(gap.context),
+            gap.pair, gap.scheme, str(gap.context),
             f"{gap.deep_ns / _NS_PER_MS:.2f}", f"{gap.wide_ns / _NS_PER_MS:.2f}",
             f"{gap.gap_ns.value / _NS_PER_MS:.2f}", f"{relative.value:+.1%}",
             f"{relative.low:+.1%} to {relative.high:+.1%}" if has_intervals else NO_INTERVAL,
             " / ".join("-" if e.tau_ns is None else f"{e.tau_ns / _NS_PER_US:.0f}" for e in gap.break_even),
         )  # fmt: skip
     show(table)
-    show("  * bytes of another scheme with the terms fitted here; break-even: the price of a layer that makes the")
-    show("  deep arm 5 / 10 / 25 % slower, - where bytes alone do")
+    show("  break-even: the price of a layer that makes the deep arm 5 / 10 / 25 % slower, - where bytes alone do")
 
 
 def _print_checked(checked: Sequence[Checked]) -> None:

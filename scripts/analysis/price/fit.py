@@ -97,6 +97,7 @@ class PriceFit:
 
     Attributes:
         draws: [resamples, terms], coefficients of the bootstrap over runs.
+        errors: standard error of each coefficient by the delete-one-shape jackknife: noise of runs, misfit of shapes.
         residuals: of the fit itself.
         left_one_out: each shape predicted by a fit without it.
         r_squared: of the times, unweighted.
@@ -109,6 +110,7 @@ class PriceFit:
     terms: tuple[Term, ...]
     coefficients: tuple[float, ...]
     draws: np.ndarray
+    errors: tuple[float, ...]
     residuals: tuple[Residual, ...]
     left_one_out: tuple[Residual, ...]
     r_squared: float
@@ -121,12 +123,33 @@ class PriceFit:
     bounds: Mapping[Term, tuple[float, float]]
 
     def coefficient(self, term: Term) -> Interval:
-        """ns per unit; exactly 0 for a term that was not fitted."""
+        """ns per unit; exactly 0 for a term that was not fitted.
+
+        The interval is Student's t with (shapes - terms) degrees of freedom times the jackknife's error (Tukey 1958),
+        widened to the bootstrap's over runs, as a term at its bound has no jackknife.
+        """
         if term not in self.terms:
             return Interval(0.0, 0.0, 0.0)
         column = self.terms.index(term)
-        low, high = np.percentile(self.draws[:, column], (2.5, 97.5))
-        return Interval(self.coefficients[column], float(low), float(high))
+        low, high = (float(each) for each in np.percentile(self.draws[:, column], (2.5, 97.5)))
+        value, half = self.coefficients[column], self._student * self.errors[column]
+        return Interval(value, max(0.0, min(low, value - half)), max(high, value + half))
+
+    @property
+    def at_bound(self) -> tuple[Term, ...]:
+        """Terms that the fit holds at 0, their lowest value: it would have made them negative."""
+        return tuple(term for term, value in zip(self.terms, self.coefficients, strict=True) if value == 0)
+
+    def remarks(self, probe_bytes_per_s: float | None) -> list[str]:
+        """What speaks against taking a term at its word: one at its bound, or a bandwidth above the probe's ceiling."""
+        told = [f"{term} lies at its bound of 0: the data give it no time" for term in self.at_bound]
+        for name, speed in (("B_w", self.weight_bytes_per_s.value), ("B_kv", self.kv_bytes_per_s.value)):
+            if probe_bytes_per_s and probe_bytes_per_s < speed < float("inf"):
+                told.append(
+                    f"{name} is {speed / probe_bytes_per_s:.0%} of the probe's ceiling: bytes come from a cache, or "
+                    "another term holds their time"
+                )
+        return told
 
     @property
     def t0_ns(self) -> Interval:

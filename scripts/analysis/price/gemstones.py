@@ -8,6 +8,7 @@ and one seed each; other proportions, vocabularies, data or lengths of training 
 one family. It predicts no loss of yours, and nothing outside 3 to 80 layers of width 256 to 3072.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cache
 
@@ -39,6 +40,7 @@ GEMSTONES = tuple(
         (2560, 8, 2.6477), (3072, 12, 2.5182),
     )
 )  # fmt: skip
+_NO_FLOOR = 1e-6
 _LIMITS = ([0, 0, 0, 0, 0], [4, 1e4, 3, 1e3, 4])
 
 
@@ -46,7 +48,8 @@ _LIMITS = ([0, 0, 0, 0, 0], [4, 1e4, 3, 1e3, 4])
 class LossLaw:
     """loss = floor + a * width^-alpha + b * depth^-beta, depth and width apart as in arXiv 2511.18890.
 
-    The largest residual over the trained shapes is 0.025 nats.
+    Attributes:
+        error: largest residual over the trained shapes, 0.025 nats: closer losses are not told apart.
     """
 
     floor: float
@@ -54,12 +57,18 @@ class LossLaw:
     alpha: float
     b: float
     beta: float
+    error: float
 
-    def loss(self, width: int, depth: int) -> float:
+    @property
+    def floor_at_bound(self) -> bool:
+        """Whether the floor is held at 0: the table does not tell it, and a loss that falls to 0 is no forecast."""
+        return self.floor < _NO_FLOOR
+
+    def loss(self, width: float, depth: int) -> float:
         """Predicted loss in nats."""
         return self.floor + self.a * width**-self.alpha + self.b * depth**-self.beta
 
-    def extrapolates(self, width: int, depth: int) -> bool:
+    def extrapolates(self, width: float, depth: int) -> bool:
         """Whether the shape is outside the widths or depths that were trained."""
         widths, depths = [each.width for each in GEMSTONES], [each.depth for each in GEMSTONES]
         return not (min(widths) <= width <= max(widths) and min(depths) <= depth <= max(depths))
@@ -71,7 +80,17 @@ def loss_law() -> LossLaw:
     width, depth, loss = (np.array(column, float) for column in zip(*_rows(), strict=True))
     start = (1.8, 20.0, 0.5, 1.0, 1.0)
     found = optimize.curve_fit(_law, (width, depth), loss, p0=start, bounds=_LIMITS, maxfev=50_000)[0]
-    return LossLaw(*(float(value) for value in found))
+    residuals = _law((width, depth), *(float(value) for value in found)) - loss
+    return LossLaw(*(float(value) for value in found), error=float(np.abs(residuals).max()))
+
+
+def equal_body_width(body_parameters: int, depth: int) -> float:
+    """The width at which the trained family has this body: 12 width^2 parameters a layer.
+
+    The law knows width and depth alone. By its own width a shape that pays for width with a narrow feed-forward layer
+    would come out better for nothing.
+    """
+    return math.sqrt(body_parameters / (12 * depth))
 
 
 def _rows() -> list[tuple[int, int, float]]:

@@ -11,10 +11,15 @@ from scripts.analysis.price.model import Term, Workload, condition_number, desig
 # At it two standardised columns correlate to r = 0.98, since the number is sqrt((1 + r) / (1 - r)), and the standard
 # error of tau is 1 / sqrt(1 - r^2), 5 times what independent columns would give.
 MAX_CONDITION_NUMBER = 10.0
+# Shapes more than terms: with one, each fit without a shape is exact and its error says nothing of the model.
+SPARE_SHAPES = 2
 
 
 def refuse(
-    observations: Sequence[Observation], terms: tuple[Term, ...], candidates: Sequence[Workload]
+    observations: Sequence[Observation],
+    terms: tuple[Term, ...],
+    candidates: Sequence[Workload],
+    spare_shapes: int = SPARE_SHAPES,
 ) -> Unidentified | None:
     """Why these observations cannot tell the terms apart; None if they can."""
     loads = [each.workload for each in observations]
@@ -26,10 +31,12 @@ def refuse(
         bound = f"{Label.BANDWIDTH_BOUND}, " if line and _bytes_explain(observations, line) else ""
         label = f"{bound}depth price not identifiable: all shapes have {depth} layers"
         return _unidentified(label, f"every shape runs {depth} layers", loads, terms, candidates, line)
-    # One shape more than terms, those of the context included: each shape is left out in turn to be predicted.
-    if len(names) <= len(terms):
-        reason = f"{len(names)} shapes cannot tell {', '.join(terms)} apart"
-        return _unidentified("too few shapes", reason, loads, terms, candidates, _line(observations))
+    needed = len(terms) + spare_shapes
+    if len(names) < needed:
+        reason = f"{len(names)} shapes cannot tell {', '.join(terms)} apart and check the model; {needed} can"
+        refusal = _unidentified("too few shapes", reason, loads, terms, candidates, None)
+        more = needed - len(names)
+        return replace(refusal, advice=f"measure {more} more; {refusal.advice}" if more > 1 else refusal.advice)
     condition = condition_number(design, terms)
     if condition > MAX_CONDITION_NUMBER:
         layers, weights = np.array([(each.num_passes, each.weight_bytes) for each in loads], float).T

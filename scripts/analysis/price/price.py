@@ -15,7 +15,7 @@ from scripts.analysis.price.fit import (
     Residual,
     Unidentified,
 )
-from scripts.analysis.price.identifiability import refuse
+from scripts.analysis.price.identifiability import SPARE_SHAPES, refuse
 from scripts.analysis.price.model import (
     ALL_TERMS,
     CONTEXT_TERMS,
@@ -36,6 +36,7 @@ RESAMPLES = 1000
 def fit_price(
     observations: Sequence[Observation], terms: Sequence[Term] = ALL_TERMS, weighting: Weighting = Weighting.RELATIVE,
     left_out: Sequence[LeftOut] = (), candidates: Sequence[Workload] = (), seed: int = 0,
+    spare_shapes: int = SPARE_SHAPES,
 ) -> PriceFit | Unidentified:  # fmt: skip
     """Fit the model to measured shapes.
 
@@ -48,6 +49,7 @@ def fit_price(
         left_out: shapes that the caller dropped before, to be told with the fit.
         candidates: shapes that could be added, for the advice of a refusal.
         seed: of the bootstrap.
+        spare_shapes: how many more shapes than terms there must be.
 
     Raises:
         UserError: no observation, or a time that is not positive.
@@ -55,17 +57,18 @@ def fit_price(
     if not observations or any(not each.time_ns > 0 for each in observations):
         raise UserError("price: give measured shapes, each with a time above 0")
     chosen = _varying(observations, terms)
-    refusal = refuse(observations, chosen, candidates)
+    refusal = refuse(observations, chosen, candidates, spare_shapes)
     if refusal:
         return refusal
     data = _Data(observations, chosen, weighting)
     coefficients = data.solve(np.arange(len(observations)), data.times)
-    left_one_out = tuple(data.leave_one_out())
+    left_one_out, without = data.leave_one_out()
     fitted = data.design @ coefficients
     return PriceFit(
         terms=chosen, coefficients=tuple(map(float, coefficients)), draws=data.bootstrap(seed),
+        errors=_jackknife_errors(without),
         residuals=tuple(map(Residual, data.workloads, map(float, data.times), map(float, fitted))),
-        left_one_out=left_one_out, r_squared=_r_squared(data.times, fitted),
+        left_one_out=tuple(left_one_out), r_squared=_r_squared(data.times, fitted),
         relative_scatter=_rms(left_one_out), condition_number=condition_number(data.design, chosen),
         label=_label(data.design, coefficients, chosen), shapes=data.names, left_out=tuple(left_out),
         most_runs=max(int((~np.isnan(each.run_ns)).sum()) for each in observations),
@@ -89,15 +92,18 @@ class _Data:
     def solve(self, rows: np.ndarray, times: np.ndarray) -> np.ndarray:
         return solve(self.design[rows], times[rows], self.sigma[rows], self.robust)
 
-    def leave_one_out(self) -> list[Residual]:
+    def leave_one_out(self) -> tuple[list[Residual], np.ndarray]:
+        """Each shape as the others predict it, and their coefficients [shapes, terms]."""
         found: list[Residual] = []
+        without: list[np.ndarray] = []
         owners = np.array([each.name for each in self.workloads])
         for name in self.names:
             coefficients = self.solve(np.flatnonzero(owners != name), self.times)
+            without.append(coefficients)
             for row in np.flatnonzero(owners == name):
                 model = float(self.design[row] @ coefficients)
                 found.append(Residual(self.workloads[row], float(self.times[row]), model))
-        return found
+        return found, np.array(without)
 
     def bootstrap(self, seed: int) -> np.ndarray:
         """[resamples, terms]: runs resampled within shapes; a run keeps all its contexts."""
@@ -115,6 +121,12 @@ class _Data:
             middle = np.nanmedian if np.isnan(runs).any() else np.median
             times[known, column] = middle(picked[known], axis=1)
         return times
+
+
+def _jackknife_errors(without: np.ndarray) -> tuple[float, ...]:
+    """Standard errors [terms] from fits with one shape left out each: (n - 1) / n of their squared deviations' sum."""
+    count = len(without)
+    return tuple(float(each) for each in np.sqrt((count - 1) * without.var(axis=0)))
 
 
 def _varying(observations: Sequence[Observation], terms: Sequence[Term]) -> tuple[Term, ...]:

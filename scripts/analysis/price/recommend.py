@@ -1,15 +1,16 @@
 """Which shape to ship: predicted speed on one device, joined with the loss of trained shapes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 
+from models.cost import parameter_counts
 from models.errors import UserError
 from models.pair import reference_for
 from models.shape import TransformerShape
 from models.storage import Storage
-from scripts.analysis.price.gemstones import loss_law
+from scripts.analysis.price.gemstones import LIMITS, equal_body_width, loss_law
 from scripts.analysis.price.model import Term, workload
 from scripts.analysis.price.price import Interval, PriceFit
 
@@ -34,14 +35,16 @@ class Recommendation:
 
     Attributes:
         predicted_ns: at the asked context.
-        loss: predicted, in nats; None without a source of quality.
-        on_front: no other shape is both faster and better.
+        loss: predicted at the trained family's width of equal body, in nats; None without a source of quality.
+        tied: its loss is the best one's, within the error of the law.
+        on_front: no faster shape is as good; of the tied ones only the fastest.
         warnings: what is extrapolated.
     """
 
     shape: TransformerShape
     predicted_ns: Interval
     loss: float | None
+    tied: bool
     on_front: bool
     warnings: tuple[str, ...]
 
@@ -52,7 +55,8 @@ def recommend(
     """Shapes of `params` parameters in MobileLLM's proportions that take at most `max_ns` for a token.
 
     Returns:
-        Best first: lowest loss, or without a source of quality fastest first.
+        Best first: those tied with the lowest loss, fastest first, then the others by loss; without a source of
+        quality fastest first.
 
     Raises:
         UserError: none is that fast; the message names the fastest.
@@ -68,8 +72,27 @@ def recommend(
             f"--max-ms {max_ns / 1e6:g}: no shape of {params:,} parameters is that fast here; the fastest, {name}, "
             f"takes {best.predicted_ns.value / 1e6:.2f} ms"
         )
-    marked = [replace(each, on_front=_on_front(each, fast)) for each in fast]
-    return sorted(marked, key=lambda each: (each.loss or 0.0, each.predicted_ns.value))
+    error = loss_law().error if quality is Quality.GEMSTONES else 0.0
+    least = min((each.loss for each in fast if each.loss is not None), default=0.0)
+    marked = [replace(each, tied=each.loss is not None and each.loss <= least + error) for each in fast]
+    marked = [replace(each, on_front=not any(_dominates(other, each) for other in marked)) for each in marked]
+    return sorted(marked, key=lambda each: (0.0 if each.tied else each.loss or 0.0, each.predicted_ns.value))
+
+
+def limits(rows: Sequence[Recommendation], quality: Quality) -> list[str]:
+    """What a reader must know of the losses: their source, a floor at its bound, and depths that are not told apart."""
+    if quality is not Quality.GEMSTONES:
+        return []
+    law, tied = loss_law(), sorted(each.shape.num_layers for each in rows if each.tied)
+    told = [LIMITS]
+    if law.floor_at_bound:
+        told.append("the law's floor lies at its bound of 0: the table does not tell it")
+    if len(tied) > 1:
+        told.append(
+            f"{tied[0]} to {tied[-1]} layers lie within the law's error of {law.error:.3f} nats (marked =): it cannot "
+            "tell them apart, so the fastest of them comes first"
+        )
+    return told
 
 
 @cache
@@ -90,23 +113,16 @@ def _candidate(
 ) -> Recommendation:
     load = workload("", shape, storage, context)
     law = loss_law() if quality is Quality.GEMSTONES else None
+    width = equal_body_width(parameter_counts(shape).body, shape.num_layers)
     warnings = [f"{_REGRESSORS[term]} outside the fitted shapes" for term in fit.extrapolates(load)]
-    if law and law.extrapolates(shape.hidden_size, shape.num_layers):
+    if law and law.extrapolates(width, shape.num_layers):
         warnings.append("no such width or depth was trained")
     return Recommendation(
         shape=shape, predicted_ns=fit.predict(load),
-        loss=law.loss(shape.hidden_size, shape.num_layers) if law else None, on_front=False, warnings=tuple(warnings),
+        loss=law.loss(width, shape.num_layers) if law else None, tied=False, on_front=False, warnings=tuple(warnings),
     )  # fmt: skip
 
 
-def _on_front(one: Recommendation, others: Sequence[Recommendation]) -> bool:
-    return not any(_dominates(other, one) for other in _without(one, others))
-
-
 def _dominates(other: Recommendation, one: Recommendation) -> bool:
-    faster = other.predicted_ns.value <= one.predicted_ns.value
-    return faster and (other.loss is None or one.loss is None or other.loss <= one.loss)
-
-
-def _without(one: Recommendation, others: Iterable[Recommendation]) -> list[Recommendation]:
-    return [other for other in others if other is not one]
+    as_good = (other.tied and one.tied) or other.loss is None or one.loss is None or other.loss <= one.loss
+    return as_good and other.predicted_ns.value < one.predicted_ns.value

@@ -87,7 +87,7 @@ def _tau_figure(fits: Fitted, views: Views) -> Figure:
         name="tau",
         question="What does one more layer cost at equal bytes?",
         spec=finish([line, point, label, *row_names("tau")]),
-        note="Mark: τ in µs; line: 95 % bootstrap interval over runs, none where each shape was run once; n: usable "
+        note="Mark: τ in µs; line: 95 % interval over shapes and runs, none where each shape was run once; n: usable "
         "runs in the fit.",
         table=Table("Price of a layer", columns, rows),
     )
@@ -164,7 +164,7 @@ def _terms(fits: Fitted, views: Views) -> Table:
         )
         for p, f in fits
     ]
-    return Table("The terms, with 95 % bootstrap intervals over runs", columns, rows)
+    return Table("The terms, with 95 % intervals: delete-one-shape jackknife and bootstrap over runs", columns, rows)
 
 
 def _refused(refused: Sequence[tuple[SetupPrice, Unidentified]], views: Views) -> Table:

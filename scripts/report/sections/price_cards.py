@@ -27,7 +27,7 @@ _GAP_COLUMNS = ("context", "deep ms", "wide ms", "gap ms", "95 %", "gap", "95 %"
 
 
 def depth_gaps(fits: Fitted) -> dict[Setup, tuple[DepthGap, ...]]:
-    """The gaps of all shipped pairs under all schemes, for each setup with a fit."""
+    """The gaps of all shipped pairs under the scheme that was fitted, for each setup with a fit."""
     return {p.setup: price_card(f, p.setup.target, p.setup.scheme, p.probe_bytes_per_s).gaps for p, f in fits}
 
 
@@ -45,7 +45,6 @@ def gap_rows(fits: Fitted, gaps: Mapping[Setup, Sequence[DepthGap]], views: View
         }
         for price, fit in fits
         for each in gaps[price.setup]
-        if not each.transferred
     ]
 
 
@@ -67,8 +66,8 @@ def gap_figure() -> Figure:
         name="gap",
         question="How much slower is the deep arm of each shipped pair here, by the fit?",
         spec=finish([zero, line, point, label, *row_names("gap")]),
-        note="Mark: (deep - wide) / wide, predicted, in %; line: 95 % bootstrap interval over runs, none where each "
-        "shape was run once; beside it the gap in ms a token. Under the scheme that was fitted. One setup.",
+        note="Mark: (deep - wide) / wide, predicted, in %; line: 95 % interval with the model's own error, none where "
+        "each shape was run once; beside it the gap in ms a token. Under the scheme that was fitted. One setup.",
         table=Table("In numbers: the depth price cards", (), ()),
         one_setup=True,
     )
@@ -87,15 +86,10 @@ def _card(price: SetupPrice, fit: PriceFit, gaps: Sequence[DepthGap], view: Setu
         f"{plural(len(fit.shapes), 'shape')}). Decode: {fit.label}.",
         *([f"Warning: {fit.warning}."] if fit.left_one_out and fit.warning else []),
         f"In the tables, {_BREAK_EVEN}.",
+        *(f"Mind: {each}." for each in fit.remarks(price.probe_bytes_per_s)),
         *(f"Left out: {each.name}, {each.reason}." for each in fit.left_out),
     )
-    own = [each for each in gaps if not each.transferred]
-    others = [each for each in gaps if each.transferred]
-    tables = [_gap_table(f"Gap of each shipped pair at {scheme}, deep - wide, by the fit", fit, own)]
-    if others:
-        tables.append(
-            _gap_table(f"The same for other schemes: their bytes with the terms of {scheme}, an estimate", fit, others)
-        )
+    tables = [_gap_table(f"Gap of each shipped pair at {scheme}, deep - wide, by the fit", fit, gaps)]
     tables += [_shapes_table(price, fit, budget) for budget in BUDGETS]
     return Card("Depth price card", lines, view, tuple(tables), strong=True)
 
@@ -113,7 +107,7 @@ def _gap_row(fit: PriceFit, gap: DepthGap) -> Row:
     return Row(
         (
             gap.pair,
-            f"{gap.scheme}{'*' * gap.transferred}",
+            gap.scheme,
             str(gap.context),
             number(gap.deep_ns / 1e6),
             number(gap.wide_ns / 1e6),
@@ -127,12 +121,12 @@ def _gap_row(fit: PriceFit, gap: DepthGap) -> Row:
 
 
 def _shapes_table(price: SetupPrice, fit: PriceFit, budget: int) -> Table:
-    """The front of speed and quality: no other depth of the budget is both faster and better."""
+    """The front of speed and quality: no faster depth of the budget is as good, within the law's error."""
     found = recommend(fit, storage_of(price.setup), budget, math.inf, Quality.GEMSTONES, CONTEXT)
     titles = ("predicted ms", "95 % prediction interval", "loss, nats")
     return Table(
-        f"Which shape of {budget / 1e6:g} M parameters? Depths that no other beats in both speed at context {CONTEXT} "
-        "and loss by the law of Gemstones (a ranking within one family, no forecast for your data)",
+        f"Which shape of {budget / 1e6:g} M parameters? Depths that no faster one at context {CONTEXT} equals "
+        "in loss, within the error of the law of Gemstones (a ranking within one family, no forecast for your data)",
         (Column("shape"), *(Column(title, numeric=True) for title in titles), Column("mind")),
         [_shape_row(fit, each) for each in found if each.on_front],
     )
@@ -145,7 +139,7 @@ def _shape_row(fit: PriceFit, each: Recommendation) -> Row:
             describe(each.shape),
             number(predicted.value / 1e6),
             fit_interval(fit, predicted, 1e-6),
-            MISSING if each.loss is None else f"{each.loss:.3f}",
+            MISSING if each.loss is None else f"{each.loss:.2f}",
             "; ".join(each.warnings) or "inside what was measured and trained",
         )
     )

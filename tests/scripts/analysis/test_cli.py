@@ -21,6 +21,7 @@ from scripts.testing.records.generator import (
 )
 
 TINY = pair_networks("tiny")
+MANY = [*sweep_networks()[:5], *TINY]
 
 
 class Told(NamedTuple):
@@ -113,17 +114,47 @@ def test_a_missing_folder_is_one_line(tmp_path, command):
     assert json.loads(result.stdout)["exit_code"] == 2
 
 
-def test_equal_folders_have_no_regression(tmp_path):
-    assert call("compare", results(tmp_path / "a"), results(tmp_path / "bb")).exit_code == 0
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return results(tmp_path_factory.mktemp("base") / "a", MANY)
 
 
-def test_a_slower_candidate_is_a_regression_and_a_faster_one_is_not(tmp_path):
-    slow = results(tmp_path / "slow", slower={"deep-8x64": 1.3})
-    base = results(tmp_path / "base")
+def test_equal_folders_have_no_regression(tmp_path, base):
+    result = call("compare", base, results(tmp_path / "bb", MANY))
+    assert result.exit_code == 0
+    assert "no network is worse by more than 5.0% (exit code 0)" in result.stderr
+
+
+def test_a_slower_candidate_is_a_regression_and_a_faster_one_is_not(tmp_path, base):
+    slow = results(tmp_path / "slow", MANY, slower={"deep-8x64": 1.08})
     result = call("compare", base, slow)
     assert result.exit_code == 1
-    assert result.output.count("slower") == 2  # both contexts of the deep arm
-    assert call("compare", slow, base).exit_code == 0
+    assert "worse: tiny/deep-8x64 executorch-int4 on phone-1 (exit code 1)" in result.stderr
+    assert call("compare", slow, base, "--tolerance", "0.1").exit_code == 0
+
+
+def test_what_all_networks_share_is_the_sessions_and_told(tmp_path, base):
+    slow = results(tmp_path / "warm", MANY, slower={each.name: 1.07 for each in MANY})
+    result = call("compare", base, slow)
+    assert result.exit_code == 0
+    assert "everything took 1.07 times as much" in result.stdout
+    far = results(tmp_path / "far", MANY, slower={each.name: 1.5 for each in MANY})
+    assert call("compare", base, far).exit_code == 3
+
+
+def test_two_networks_do_not_tell_a_session_apart_but_a_large_loss(tmp_path):
+    pair = results(tmp_path / "base")
+    result = call("compare", pair, results(tmp_path / "b"))
+    assert result.exit_code == 3
+    assert "2 networks do not tell the session's common factor; 4 would" in result.stdout
+    assert call("compare", pair, results(tmp_path / "b"), "--session-sd", "0").exit_code == 0
+    assert call("compare", pair, results(tmp_path / "slow", slower={"deep-8x64": 1.6})).exit_code == 1
+
+
+def test_a_tolerance_out_of_reach_names_the_runs_needed(tmp_path, base):
+    result = call("compare", base, results(tmp_path / "b", MANY), "--tolerance", "0.006")
+    assert result.exit_code == 3
+    assert "runs on each side could tell" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -145,7 +176,7 @@ def test_other_conditions_are_incomparable(tmp_path, other, told):
 
 def test_a_harness_may_be_declared_compatible(tmp_path):
     other = results(tmp_path / "b", harness_build="another")
-    assert call("compare", results(tmp_path / "a"), other, "--allow-harness").exit_code == 0
+    assert call("compare", results(tmp_path / "a"), other, "--allow-harness", "--session-sd", "0").exit_code == 0
 
 
 def test_nothing_in_common_is_bad_input(tmp_path):
@@ -158,8 +189,8 @@ def test_too_few_runs_are_no_verdict_and_say_so(tmp_path, candidate):
     result = call("compare", results(tmp_path / "base"), results(tmp_path / "few", **candidate), "--json")
     assert result.exit_code == 3
     told = json.loads(result.stdout.splitlines()[-1])
-    assert (told["regressions"], told["undecided"]) == (0, len(told["cells"]))
-    assert {cell["verdict"]["word"] for cell in told["cells"]} == {"not enough runs"}
+    assert (told["regressions"], told["undecided"]) == (0, len(told["networks"]))
+    assert "each side needs 5" in told["networks"][0]["change"]["reason"]
 
 
 @pytest.mark.parametrize("swap", [False, True])
@@ -171,7 +202,7 @@ def test_a_network_on_one_side_only_is_no_verdict(tmp_path, swap):
 
 
 def test_a_regression_counts_although_another_network_is_missing(tmp_path):
-    slow = results(tmp_path / "slow", TINY[:1], slower={"deep-8x64": 1.3})
+    slow = results(tmp_path / "slow", TINY[:1], slower={"deep-8x64": 1.6})
     assert call("compare", results(tmp_path / "base"), slow).exit_code == 1
 
 

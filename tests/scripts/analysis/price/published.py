@@ -38,9 +38,10 @@ class PublishedSweep:
     terms: tuple[Term, ...]
     rows: tuple[PublishedRow, ...]
     note: str = ""
+    weighting: Weighting = Weighting.ABSOLUTE
 
     def fit(self, terms: Sequence[Term] | None = None) -> PriceFit | Unidentified:
-        """Plain non-negative least squares in time, as the sources fit."""
+        """Plain non-negative least squares in time, as the sources fit, or weighted as this project does."""
         observations = [
             Observation(
                 Workload(name=row.name, num_passes=row.num_layers, weight_bytes=row.weight_bytes),
@@ -48,7 +49,7 @@ class PublishedSweep:
             )
             for row in self.rows
         ]
-        return fit_price(observations, terms or self.terms, Weighting.ABSOLUTE)
+        return fit_price(observations, terms or self.terms, self.weighting, spare_shapes=1)
 
 
 def _fp16(params: float) -> float:
@@ -94,6 +95,71 @@ NEMOTRON_FLASH_H100 = PublishedSweep(
     ),
     note="tau holds attention over a cache that grows to 8192 positions",
 )  # fmt: skip
+
+
+def _eight_da4w(params: float) -> float:
+    """5 bits for every parameter, the head included: 4 and the scales of groups of 32; assumed, not published."""
+    return params * 5 / 8
+
+
+# Tokens a second. OLMo is OLMo-1B; sizes are those of the model cards.
+_OPTIMUM_MODELS = (
+    ("SmolLM2-135M", 30, 134.5e6), ("Qwen3-0.6B", 28, 596e6), ("Llama-3.2-1B", 16, 1236e6), ("OLMo-1B", 16, 1177e6),
+    ("Gemma-3-1B", 26, 1000e6),
+)  # fmt: skip
+
+
+GALAXY_S22 = PublishedSweep(
+    name="five architectures", device="Galaxy S22", runtime="ExecuTorch, XNNPACK, 8da4w",
+    source="github.com/huggingface/optimum-executorch README, tokens a second",
+    terms=(Term.FIXED, *_LAYERS_AND_WEIGHTS), weighting=Weighting.RELATIVE,
+    rows=tuple(
+        PublishedRow(name, layers, _eight_da4w(params), 1e3 / speed)
+        for (name, layers, params), speed in zip(_OPTIMUM_MODELS, (202.3, 59.2, 44.9, 45.0, 25.1), strict=True)
+    ),
+    note="the bytes are assumed; other phones of the table follow no such law",
+)  # fmt: skip
+
+
+def _ollama(device: str, issue: int, note: str, speeds: tuple[float, float, float]) -> PublishedSweep:
+    """Llama 3.2 3B, 3.1 8B and 2 13B, 4 bits; a token reads the file but for the table's rows, taken as the file."""
+    models = (("llama3.2:3b", 28, 2.02e9), ("llama3.1:8b", 32, 4.92e9), ("llama2:13b", 40, 7.37e9))
+    return PublishedSweep(
+        name="three Llamas", device=device, runtime="ollama, CPU", terms=_LAYERS_AND_WEIGHTS,
+        source=f"github.com/geerlingguy/ai-benchmarks issue {issue}, eval rates", note=note,
+        weighting=Weighting.RELATIVE,
+        rows=tuple(
+            PublishedRow(name, layers, size, 1e3 / speed)
+            for (name, layers, size), speed in zip(models, speeds, strict=True)
+        ),
+    )  # fmt: skip
+
+
+PI_5 = (
+    _ollama("Raspberry Pi 5, 16 GB", 7, "SDRAM_BANKLOW=1, firmware of 6 January 2025", (4.59, 1.87, 1.20)),
+    _ollama("Raspberry Pi 5, 16 GB", 7, "SDRAM_BANKLOW=1, firmware of 8 January 2025", (4.88, 2.17, 1.36)),
+    _ollama("Raspberry Pi 5, 16 GB", 7, "no tweaks", (4.51, 2.05, 1.35)),
+)
+ORION_O6 = _ollama("Radxa Orion O6", 13, "firmware 9.0.0", (16.49, 7.60, 4.17))
+
+
+@dataclass(frozen=True, slots=True)
+class Quants:
+    """One network under several quantisations, by one kernel each: bits a weight (assumed) and ms a token."""
+
+    device: str
+    source: str
+    num_layers: int
+    ms_by_format: tuple[tuple[str, float], ...]
+
+
+QWEN3_POCO = Quants(
+    "POCO Myron, Snapdragon 8 Elite Gen 5, llama.rn on the CPU", "github.com/a-ghorbani/pocketpal-ai PR 702", 28,
+    (("q2_k", 35.8), ("q3_k_m", 36.0), ("q4_0", 32.9), ("q4_k_m", 31.6), ("q5_k_m", 36.6), ("q6_k", 43.9),
+     ("q8_0", 38.9)),
+)  # fmt: skip
+
+SWEEPS = (MOBILELLM_IPHONE_13, RTX_3090_EAGER, NEMOTRON_FLASH_H100)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
