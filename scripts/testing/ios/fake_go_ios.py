@@ -32,7 +32,7 @@ def main(words: list[str]) -> int:
     if plain[:1] not in (
         [name] for name in ("list", "info", "apps", "batteryregistry", "install", "kill", "launch", "fsync")
     ):
-        print("Usage:\n  ios --version | version [options]")
+        print("Usage:\n  ios --version | version [options]", file=sys.stderr)
         return 1
     _log("WARN", NO_AGENT)
     phone = the_phone()
