@@ -1,4 +1,4 @@
-"""The command line: `python -m scripts.farm quick|devices|plan|run|retry|status|results|doctor|convert|reindex|worker`."""
+"""The command line: `python -m scripts.farm quick|devices|plan|run|retry|status|results|doctor|...`."""
 
 import asyncio
 from collections.abc import Coroutine

@@ -136,7 +136,7 @@ class GoIos:
             raise
 
     async def pull_file(self, udid: str, source: str, file: Path) -> bool:
-        """`ios fsync pull`, which takes a folder; a failure is told apart from a missing file by asking for the phone."""
+        """`ios fsync pull`, which takes a folder. Whether a file is missing or the phone, the list of phones tells."""
         with tempfile.TemporaryDirectory() as folder:
             words = ["fsync", f"--app={BUNDLE_ID}", "pull", f"--srcPath={source}", f"--dstPath={folder}"]
             command = [self._ios, f"--udid={udid}", *words]

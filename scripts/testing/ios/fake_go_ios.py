@@ -16,8 +16,8 @@ from scripts.testing.ios.fake_iphone import BUILD, BUNDLE_ID, VERSION, FakeIphon
 
 NO_AGENT = (
     "go-ios agent is not running. You might need to start it with 'ios tunnel start' for ios17+. Use "
-    "ENABLE_GO_IOS_AGENT=user for userspace tunnel or ENABLE_GO_IOS_AGENT=kernel for kernel tunnel for the experimental "
-    "daemon mode."
+    "ENABLE_GO_IOS_AGENT=user for userspace tunnel or ENABLE_GO_IOS_AGENT=kernel for kernel tunnel for the "
+    "experimental daemon mode."
 )
 # Not a command of `ios`: what goes on in the background once `launch` has ended.
 _APP = "run-app"

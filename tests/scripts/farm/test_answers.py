@@ -20,7 +20,7 @@ ADB_TEXTS = {
     "863276c1 no permissions (missing udev rules? user is in the plugdev group); see [http://x]": "udev",
     "error: insufficient permissions for device": "insufficient permissions",
     "error: device unauthorized.\nThis adb server's $ADB_VENDOR_KEYS is not set": "unauthorized",
-    "adb: failed to install h.apk: Failure [INSTALL_FAILED_USER_RESTRICTED: Install canceled by user]": "USER_RESTRICTED",
+    "adb: failed to install: Failure [INSTALL_FAILED_USER_RESTRICTED: Install canceled by user]": "USER_RESTRICTED",
     "Failure [INSTALL_FAILED_ABORTED: User rejected permissions]": "User rejected",
     "Failure [INSTALL_FAILED_VERIFICATION_FAILURE]": "VERIFICATION_FAILURE",
     "Failure [INSTALL_FAILED_INTERNAL_ERROR: Permission Denied]": "INTERNAL_ERROR: Permission Denied",
@@ -36,7 +36,7 @@ ADB_TEXTS = {
     "cmd: Failure calling service package: Broken pipe (32)": "Failure calling service",
     "android.os.DeadSystemException": "DeadSystem",
     "INSTRUMENTATION_ABORTED: System has crashed.": "System has crashed",
-    "java.lang.SecurityException: Permission denial: writing to settings requires:android.permission.WRITE_SECURE_SETTINGS":
+    "SecurityException: Permission denial: writing to settings requires:android.permission.WRITE_SECURE_SETTINGS":
         "WRITE_SECURE_SETTINGS",
     "java.lang.SecurityException: Injecting input events requires the caller (uid 2000) to have INJECT_EVENTS":
         "INJECT_EVENTS",
@@ -75,7 +75,15 @@ def test_public_texts_find_the_row_that_says_most(speaker: Speaker, text: str, f
 
 def test_what_only_a_person_can_mend_is_not_tried_again_and_what_passes_is() -> None:
     """A refusal on the screen or a package that can never fit, against a full disk, a lost link, a starting system."""
-    person = ("USER_RESTRICTED", "User rejected", "NO_MATCHING_ABIS", "OLDER_SDK", "PARSE_FAILED", "unauthorized", "udev")
+    person = (
+        "USER_RESTRICTED",
+        "User rejected",
+        "NO_MATCHING_ABIS",
+        "OLDER_SDK",
+        "PARSE_FAILED",
+        "unauthorized",
+        "udev",
+    )
     passing = ("offline", "find service", "System has crashed", "no space left", "not found", "VERIFICATION_TIMEOUT")
     needed = {row.fragment: row.needs_person for row in ANSWERS if row.speaker is Speaker.ADB}
     assert [needed[each] for each in person] == [True] * len(person)

@@ -122,7 +122,9 @@ def test_farm_worker_offers_this_machine(tiny_artifacts: Path, tmp_path: Path) -
         words = ("scripts.farm", "worker", "--scheduler", address)
         with process(*words, log=tmp_path / "worker.log", **variable) as serving:
             (listening,) = wait_for_workers(address, 1)
-            assert listening.startswith("tcp://127.0.0.1:"), "a worker runs what it is sent, so nobody else may reach it"
+            assert listening.startswith("tcp://127.0.0.1:"), (
+                "a worker runs what it is sent, so nobody else may reach it"
+            )
             done = farm("run", campaign, "--results", results, "--scheduler", address)
             assert done.returncode == 0, done.stderr
             assert "bench-3" in done.stderr

@@ -50,7 +50,9 @@ def failure(record: RunRecord) -> Failed:
     return record.outcome
 
 
-def test_nothing_is_granted_when_the_harness_is_installed(make_phone: MakePhone, connected: Connected, apk: Path) -> None:
+def test_nothing_is_granted_when_the_harness_is_installed(
+    make_phone: MakePhone, connected: Connected, apk: Path
+) -> None:
     """`adb install -g` is refused by Xiaomi, OPPO and Realme."""
     phone = make_phone("refuse-grant")
     assert wait_for(connected(phone, installed=False).install()) == sha256(apk)
@@ -221,7 +223,9 @@ def test_an_app_that_may_not_read_the_pushed_folder_gets_it_in_its_own(start: St
     assert wait_for(device.push(*artifact)) == f"{phone.state.media_dir}/pushed/{key}"
 
 
-def test_an_app_that_can_read_nothing_is_the_phone_s_trouble_and_not_the_model_s(start: Start, artifact: Artifact) -> None:
+def test_an_app_that_can_read_nothing_is_the_phone_s_trouble_and_not_the_model_s(
+    start: Start, artifact: Artifact
+) -> None:
     phone, device = start()
     phone.state.can_app_read = lambda path: False
     with pytest.raises(DeviceError) as told:
@@ -315,7 +319,8 @@ DF = {
                 "                     112345678 98765432  13449174  88% /data\n"),
     "crlf": ("Filesystem 1K-blocks Used Available Use% Mounted on\r\n"
              "/dev/block/by-name/userdata 112345678 98765432 13449174 88% /data\r\n"),
-    "fuse": "Filesystem 1K-blocks Used Available Use% Mounted on\n/dev/fuse 112345678 98765432 13449174 89% /storage/emulated",
+    "fuse": ("Filesystem 1K-blocks Used Available Use% Mounted on\n"
+             "/dev/fuse 112345678 98765432 13449174 89% /storage/emulated"),
     "a place with a space": "Filesystem 1K-blocks Used Available Use% Mounted on\ntmpfs 9 9 13449174 - /mnt/my card\n",
 }  # fmt: skip
 
@@ -327,11 +332,16 @@ def test_free_space_as_phones_tell_it(text: str) -> None:
 
 def test_free_space_that_is_none_or_not_told() -> None:
     assert parse_free_bytes("Filesystem 1K-blocks Used Available Use% Mounted on\n/dev/x 100 120 -20 120% /data\n") == 0
-    with pytest.raises(DeviceError, match="df gave no number: Filesystem Size Used Free Blksize /data 25.1G"):
-        parse_free_bytes("Filesystem               Size     Used     Free   Blksize\n/data  25.1G    12.3G    12.8G   4096\n")
+    with pytest.raises(DeviceError, match=r"df gave no number: Filesystem Size Used Free Blksize /data 25\.1G"):
+        parse_free_bytes(
+            "Filesystem               Size     Used     Free   Blksize\n/data  25.1G    12.3G    12.8G   4096\n"
+        )
 
 
-BATTERY = "Current Battery Service state:\n  USB powered: true\n  present: true\n  level: 19\n  scale: 100\n  temperature: 376\n"
+BATTERY = (
+    "Current Battery Service state:\n  USB powered: true\n  present: true\n"
+    "  level: 19\n  scale: 100\n  temperature: 376\n"
+)
 
 
 @pytest.mark.parametrize(

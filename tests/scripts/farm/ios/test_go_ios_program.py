@@ -1,6 +1,6 @@
 """The double of go-ios' program and the unmodified program itself, side by side: same commands, same behaviour.
 
-The program comes from the npm package `go-ios` of this version; without npm or its registry there is nothing to compare.
+The program comes from the npm package `go-ios` of this version; without npm or its registry nothing is compared.
 """
 
 import json
@@ -58,7 +58,16 @@ def real_program(tmp_path_factory: pytest.TempPathFactory) -> str:
     if npm is None:
         pytest.skip("npm is not installed; the double was not held to the real program")
     folder = tmp_path_factory.mktemp("npm")
-    command = [npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", f"go-ios@{VERSION}"]
+    command = [
+        npm,
+        "install",
+        "--prefix",
+        str(folder),
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        f"go-ios@{VERSION}",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=HUNG_S, check=False)
     if done.returncode:
         pytest.skip(f"npm cannot fetch go-ios: {done.stderr.strip().splitlines()[-1:]}")
@@ -130,7 +139,9 @@ def test_both_behave_alike(sides: dict[str, Side], tmp_path: Path) -> None:
         told[name] = []
         for words in commands:
             done = side.ask(*(word.replace("OUT", str(out)) for word in words))
-            told[name].append((words[-2:], done.returncode, bool(done.stdout.strip()), cause_of(done.stderr)[:CAUSE_CHARS]))
+            told[name].append(
+                (words[-2:], done.returncode, bool(done.stdout.strip()), cause_of(done.stderr)[:CAUSE_CHARS])
+            )
             told[name].append((words[-2:], tree(side.container), tree(out)))
     for real, ours in zip(told["real"], told["double"], strict=True):
         assert ours == real
@@ -198,7 +209,9 @@ def test_without_the_service_the_advice_is_to_start_it(
     assert "usbmuxd" in told.value.hint
 
 
-def test_starting_and_ending_need_the_developer_image_and_say_so(real_program: str, usbmuxd: Callable[..., Path]) -> None:
+def test_starting_and_ending_need_the_developer_image_and_say_so(
+    real_program: str, usbmuxd: Callable[..., Path]
+) -> None:
     usbmuxd()
     with pytest.raises(DeviceError) as told:
         wait_for(GoIos(real_program).terminate(UDID))

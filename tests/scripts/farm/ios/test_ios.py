@@ -38,7 +38,9 @@ def plug(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         (tools / name).chmod(stat.S_IRWXU)
     monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
 
-    def connect(fault: str = "", *, app: Path | None = app, installed: bool = True, silence_s: float = 300) -> IosDevice:
+    def connect(
+        fault: str = "", *, app: Path | None = app, installed: bool = True, silence_s: float = 300
+    ) -> IosDevice:
         (folder / "phone.json").write_text(json.dumps({"udid": "00008140-0001", "fault": fault}))
         is_mac = request.param == "devicectl"
         program = Devicectl(str(tools / "xcrun")) if is_mac else GoIos(str(tools / "ios"))
@@ -259,7 +261,7 @@ def test_an_iphone_in_reach_is_used(state: str) -> None:
     ("parts", "what", "what_to_do"),
     [
         ({"connectionProperties": {"tunnelState": "unavailable"}}, "tunnelState unavailable", "plug the iPhone in"),
-        ({"deviceProperties": {"developerModeStatus": "disabled"}}, "Developer Mode is off", "Developer Mode: switch it"),
+        ({"deviceProperties": {"developerModeStatus": "disabled"}}, "Developer Mode is off", "switch it on"),
         ({"connectionProperties": {"pairingState": "unpaired"}}, "not paired", "tap Trust"),
     ],
 )  # fmt: skip
@@ -274,11 +276,17 @@ def test_an_iphone_that_cannot_be_used_is_a_problem_with_what_to_do(
 
 def test_simulators_watches_and_empty_entries_are_left_out_and_a_phone_is_listed_once() -> None:
     empty = {"identifier": "781B", "hardwareProperties": {}, "connectionProperties": {"pairingState": "unpaired"}}
-    others = [listed(hardwareProperties={"reality": "virtual"}), listed(hardwareProperties={"platform": "watchOS"}), empty]
+    others = [
+        listed(hardwareProperties={"reality": "virtual"}),
+        listed(hardwareProperties={"platform": "watchOS"}),
+        empty,
+    ]
     assert look_at(*others, listed(), listed()) == (["U1"], [])
 
 
-WARNING = json.dumps({"level": "WARN", "msg": "go-ios agent is not running. You might need 'ios tunnel start' " + "x" * 600})
+WARNING = json.dumps(
+    {"level": "WARN", "msg": "go-ios agent is not running. You might need 'ios tunnel start' " + "x" * 600}
+)
 
 
 @pytest.mark.parametrize(
@@ -286,9 +294,9 @@ WARNING = json.dumps({"level": "WARN", "msg": "go-ios agent is not running. You 
     [
         (json.dumps({"level": "ERROR", "msg": "Device not found: X", "err": "Device 'X' not found."}),
          "Device not found: X: Device 'X' not found.", "plug the iPhone in"),
-        (json.dumps({"level": "error", "msg": "processcontrol failed", "error": "the Developer Disk Image must be mounted"}),
-         "processcontrol failed: the Developer Disk Image must be mounted", "ios image auto"),
-        (json.dumps({"level": "fatal", "msg": "no tunnel for this device"}), "no tunnel for this device", "tunnel start"),
+        (json.dumps({"level": "error", "msg": "processcontrol failed", "error": "mount the Developer Disk Image"}),
+         "processcontrol failed: mount the Developer Disk Image", "ios image auto"),
+        (json.dumps({"level": "fatal", "msg": "no tunnel here"}), "no tunnel here", "tunnel start"),
         ("panic: could not retrieve PairRecord\n\ngoroutine 1 [running]:\nmain.main()\n",
          "panic: could not retrieve PairRecord", "Trust"),
         ("ERROR: the device is passcode protected", "ERROR: the device is passcode protected", "unlock"),
