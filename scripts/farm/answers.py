@@ -262,6 +262,7 @@ ANSWERS: tuple[Answer, ...] = (
     _adb("not done after", "adb has lost the phone, or the phone is very busy", _CABLE),
     _adb("not found", "adb does not see the phone", _LIST),
     # iPhones.
+    _apple("tunnelState unavailable", "the iPhone is not in reach", "plug the iPhone in again and unlock it"),
     _apple("no space", "the storage is full", "free space on the iPhone", FailureKind.STORAGE),
     _apple("not enough storage", "the storage is full", "free space on the iPhone", FailureKind.STORAGE),
     _apple("developer mode", "Developer Mode is off", _MODE, person=True),

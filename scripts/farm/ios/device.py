@@ -128,6 +128,12 @@ class IosDevice:
                 code = await self._launch(environment, on_progress, lines)
                 if not self._program.launcher_waits and code == 0:
                     await self._follow(request, on_progress)
+        except asyncio.CancelledError:
+            # The launcher may be over already, and the app is not.
+            with contextlib.suppress(DeviceError, TimeoutError):
+                async with asyncio.timeout(_STOP_S):
+                    await self._program.terminate(self._udid)
+            raise
         except TimeoutError as error:
             message = f"{error}; ended" if str(error) else f"not done after {deadline_s:.0f} s; ended"
             return await self._after_timeout(request, facts, message, lines)

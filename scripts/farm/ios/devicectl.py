@@ -3,6 +3,7 @@
 Answers are read from `--json-output` files, which Apple calls the only supported interface for scripts.
 """
 
+import asyncio
 import json
 import shutil
 import tempfile
@@ -27,6 +28,7 @@ from scripts.farm.ios.programs import (
 )
 
 T = TypeVar("T", bound=BaseModel)
+_KILL_S = 1.0  # a killed process is listed for a moment
 _CONTAINER = ("--domain-type", "appDataContainer", "--domain-identifier", BUNDLE_ID)
 
 
@@ -165,6 +167,7 @@ class Devicectl:
             if process.executable.endswith(EXECUTABLE):
                 words = ["device", "process", "terminate", "--device", udid, "--pid", str(process.pid), "--kill"]
                 await run([self._xcrun, "devicectl", *words])
+        await asyncio.sleep(_KILL_S)
         left = await self._ask(_ProcessesAnswer, "device", "info", "processes", "--device", udid)
         if any(process.executable.endswith(EXECUTABLE) for process in left.result.running):
             raise DeviceError(f"the app on {udid} could not be ended", hint="end it by hand, or restart the iPhone")
@@ -212,7 +215,7 @@ def _trouble(listed: _Listed) -> str | None:
     if listed.properties.developer_mode == "disabled":
         return "Developer Mode is off (developerModeStatus disabled)"
     if listed.connection.tunnel == "unavailable":
-        return "paired, but not in reach (tunnelState unavailable): device not found"
+        return "paired, but not in reach (tunnelState unavailable)"
     return None
 
 

@@ -109,7 +109,7 @@ class FakeIphone:
         """Of the app, while it runs."""
         file = self._folder / "pid"
         pid = int(file.read_text()) if file.exists() else None
-        return pid if pid and Path(f"/proc/{pid}").exists() else None
+        return pid if pid and Path(f"/proc/{pid}/exe").exists() else None
 
     def kill(self) -> None:
         """End the app."""

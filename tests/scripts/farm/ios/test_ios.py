@@ -112,7 +112,10 @@ def test_a_run_comes_back_and_an_old_record_is_no_new_measurement(plug: Plug, ar
     assert isinstance(record.outcome, Completed), record.outcome
     assert record.decode
     # Through devicectl the app's own lines, through go-ios what its unfinished record says when it is looked at.
-    assert {each.stage for each in seen} & {Stage.LOAD, Stage.DECODE, Stage.PREFILL, Stage.FINISH}
+    stages = {each.stage for each in seen}
+    assert stages, "which of them go-ios catches depends on how fast they are"
+    if device._program.launcher_waits:  # pyright: ignore[reportPrivateUsage]
+        assert {Stage.LOAD, Stage.DECODE} <= stages
 
 
 def test_an_old_record_that_cannot_be_removed_is_refused(plug: Plug, artifact: Artifact, tmp_path: Path) -> None:
