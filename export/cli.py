@@ -210,8 +210,6 @@ def _carry_out(
         return
     out.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a stopped build ends as an interrupted one
-    if rewritten := sum(item.action is Action.REWRITE for item in planned):
-        say(f"{rewritten} artifacts are written again, only the exporter's code changed; equal content keeps its runs")
     groups = group([item.job for item in planned if item.action is not Action.SKIP])
     jobs = [job for jobs in groups for job in jobs]
     with JobProgress(planned, quiet=as_json) as progress:

@@ -43,7 +43,7 @@ class JobProgress:
         for item in self._planned:
             if item.action is Action.SKIP:
                 self._line(f"{item.job.label}: up to date, {item.reason}")
-            elif item.action is Action.REPLACE:
+            elif item.action in (Action.REPLACE, Action.REWRITE):
                 self._line(f"{item.job.label}: written again, {item.reason}", always=not self._quiet)
         return self
 

@@ -158,7 +158,10 @@ def _with_ratios(logs: np.ndarray, kept: np.ndarray, found: Sequence[tuple[int, 
 
 
 def series_of(cells: Iterable[Cell], metric: MetricName = MetricName.DECODE_P50_MS) -> list[Series]:
-    """All series of a metric: its cells of all builds, one point for each campaign, in order of time."""
+    """All series of a metric: its cells of all builds, one point for each campaign and build, in order of time.
+
+    Runs outside of a campaign make one point for each session.
+    """
     found: dict[_Key, list[_Point]] = {}
     for cell in cells:
         for run, metrics in zip(cell.runs, cell.metrics, strict=True):
@@ -174,6 +177,8 @@ class _Key:
     device: DeviceKey
     network: tuple[str, Arm | None, str]
     runtime: str
+    backends: tuple[str, ...]
+    plugged: bool | None
     protocol: ProtocolKey
     at: int | None
 
@@ -187,24 +192,26 @@ class _Point:
 
 
 def _key(cell: Cell, at: int | None) -> _Key:
-    setup, subject = cell.key.setup, cell.key.network
-    network = (subject.pair, subject.arm, subject.shape_name)
-    return _Key(setup.device, network, f"{setup.target} {setup.scheme}", setup.protocol, at)
+    setup, named = cell.key.setup, cell.key.network
+    network, runtime = (named.pair, named.arm, named.shape_name), f"{setup.target} {setup.scheme}"
+    return _Key(setup.device, network, runtime, setup.backends, setup.plugged, setup.protocol, at)
 
 
 def _point(cell: Cell, run: RunRecord, value: float) -> _Point:
     setup, plan = cell.key.setup, run.request.plan
     builds = (setup.os_build, str(setup.harness), setup.runtime or "", cell.key.network.content_id)
-    return _Point(plan.campaign if plan else run.run_id, run.started_utc, value, builds)
+    name = plan.campaign if plan else run.request.session or run.run_id
+    return _Point(name, run.started_utc, value, builds)
 
 
 def _series(key: _Key, points: Sequence[_Point], metric: MetricName) -> Series:
-    campaigns: dict[str, list[_Point]] = {}
+    # Builds that change inside a campaign make another point: one median never holds two of them.
+    campaigns: dict[tuple[str, tuple[str, ...]], list[_Point]] = {}
     for point in sorted(points, key=lambda each: each.time):
-        campaigns.setdefault(point.campaign, []).append(point)
+        campaigns.setdefault((point.campaign, point.builds), []).append(point)
     return Series(
         device=key.device, network=key.network, runtime=key.runtime, protocol=key.protocol, metric=metric, at=key.at,
-        campaigns=tuple(campaigns), times=tuple(each[0].time for each in campaigns.values()),
+        campaigns=tuple(name for name, _ in campaigns), times=tuple(each[0].time for each in campaigns.values()),
         values=tuple(float(np.median([point.value for point in each])) for each in campaigns.values()),
         builds=tuple(each[0].builds for each in campaigns.values()),
     )  # fmt: skip

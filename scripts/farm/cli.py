@@ -1,4 +1,4 @@
-"""The command line: `python -m scripts.farm quick|devices|plan|run|status|results|doctor|convert|reindex|worker`."""
+"""The command line: `python -m scripts.farm quick|devices|plan|run|retry|status|results|doctor|...`."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -27,6 +27,7 @@ from scripts.farm.session import plan_campaign, run_planned
 from scripts.farm.status import print_status
 from scripts.farm.store.state import DevicesState
 from scripts.farm.store.store import Store
+from scripts.records import FailureClass
 
 T = TypeVar("T")
 
@@ -192,6 +193,29 @@ def status(
     """Count the records of each cell, also while a campaign runs."""
     with Store(_existing(results)) as store:
         print_status(store, campaign, as_json)
+
+
+@app.command("retry")
+def retry(
+    campaign: Annotated[str, typer.Argument(help="A campaign's name.")],
+    classes: Annotated[
+        list[FailureClass], typer.Option("--class", help="Class of failures, as docs/farm.md lists them. Repeatable.")
+    ],
+    results: Results = Path("results"),
+    as_json: AsJson = False,
+) -> None:
+    """Open places of the plan again whose runs failed in a class that was final; the next `run` fills them."""
+    if FailureClass.INFRA in classes:
+        others = ", ".join(each for each in FailureClass if each is not FailureClass.INFRA)
+        raise UserError(f"--class INFRA: such runs are tried again by the next `run` anyway; choose from {others}")
+    with Store(_existing(results)) as store:
+        marked = store.reopen(campaign, classes)
+    if as_json:
+        print_json({"reopened": marked})
+        return
+    for run_id in marked:
+        print(run_id)
+    say(f"{len(marked)} runs of {campaign} are open again")
 
 
 @app.command("results")

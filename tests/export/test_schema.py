@@ -31,9 +31,8 @@ def test_schemas_are_up_to_date() -> None:
 
 
 def test_schemas_refuse_unknown_keys_everywhere() -> None:
-    assert {name: open_objects(render(name, adapter)) for name, adapter in SCHEMAS.items()} == dict.fromkeys(
-        SCHEMAS, []
-    )
+    for name, adapter in SCHEMAS.items():
+        assert open_objects(render(name, adapter)) == [], name
 
 
 def test_one_open_object_is_seen() -> None:

@@ -58,7 +58,8 @@ _MEMORY_WORDS = re.compile(
 # The last words of allocators and runtimes that got no memory.
 _NO_MEMORY = re.compile(
     r"scudo error: .*(?:map failure|out of memory|allocat)|bad_alloc|out of memory|outofmemoryerror|"
-    r"(?:cannot|failed to|unable to|could not|can't|couldn't) (?:allocate|map)|enomem|jemalloc.*(?:fail|error)|mmap.*failed",
+    r"(?:cannot|failed to|unable to|could not|can't|couldn't) (?:allocate|map)|enomem|"
+    r"jemalloc.*(?:fail|error)|mmap.*failed",
     re.IGNORECASE,
 )
 _OWN_END = re.compile(r"due to finished inst\b")

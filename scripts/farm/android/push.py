@@ -44,8 +44,7 @@ class Pushed:
 async def push(link: AdbLink, folder: Path, manifest: Manifest, root: str = PUSH_ROOT) -> Pushed:
     """Send an artifact unless it is there.
 
-    Args:
-        root: a folder that the app can read.
+    `root` is a folder that the app can read.
 
     Raises:
         DeviceError: no space even without other artifacts, or it arrived damaged.

@@ -53,7 +53,7 @@ async def read_state(link: AdbLink) -> DeviceState:
 def parse_state(battery: str, thermal: str, power_save: str) -> DeviceState:
     """The state in the texts of `dumpsys battery`, `dumpsys thermalservice` and the setting `low_power`.
 
-    A thermal service without its hardware layer reports 0 for ever; that is no reading. Nor is a battery that is absent.
+    A thermal service without its hardware layer reports 0 for ever; that is no reading. Nor is an absent battery.
     """
     values, heat = _fields(battery), _fields(thermal)
     is_there = values.get("present") != "false"

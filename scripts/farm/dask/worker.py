@@ -58,7 +58,8 @@ class Workers:
         return await asyncio.create_subprocess_exec(
             sys.executable, "-m", "distributed.cli.dask_worker", self.dask.address, "--nthreads", "1", "--no-nanny",
             "--no-dashboard", "--name", f"{socket.gethostname()}/{device_id}", "--resources",
-            f"{RESOURCE}{device_id}=1", *place, *tls, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
+            f"{RESOURCE}{device_id}=1", *place, *tls, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,
             env={**os.environ, OPTIONS_VARIABLE: options_to_text(self.options), "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import json
 import sys
 import tempfile
 from collections import deque
@@ -23,7 +24,7 @@ from scripts.farm.device import (
 )
 from scripts.farm.ios.devicectl import find_devicectl
 from scripts.farm.ios.go_ios import find_go_ios
-from scripts.farm.ios.programs import BUNDLE_ID, IosProgram, Iphone, end, start
+from scripts.farm.ios.programs import BUNDLE_ID, IosProgram, Iphone, end, program_error, start
 from scripts.farm.lines import parse_progress, read_line
 from scripts.farm.outcomes import empty_record, record_left
 from scripts.records import (
@@ -43,6 +44,9 @@ from scripts.records import (
 )
 
 MAX_EVIDENCE_LINES = 200
+# Each look at a phone costs a process and a transfer.
+POLL_S = 10.0
+SILENCE_S = 300.0
 _STOP_S = 20.0
 _INSTALLED, _DOCUMENTS = "Documents/installed.txt", "Documents"
 
@@ -50,7 +54,11 @@ _INSTALLED, _DOCUMENTS = "Documents/installed.txt", "Documents"
 class IosDevice:
     """Implements `scripts.farm.device.Device`."""
 
-    def __init__(self, program: IosProgram, phone: Iphone, options: DiscoveryOptions) -> None:
+    def __init__(
+        self, program: IosProgram, phone: Iphone, options: DiscoveryOptions, poll_s: float = POLL_S,
+        silence_s: float = SILENCE_S,
+    ) -> None:  # fmt: skip
+        self._poll_s, self._silence_s = poll_s, silence_s
         self._program, self._udid, self._app = program, phone.udid, options.ios_app
         facts = DeviceFacts(
             kind=DeviceKind.PHONE, os="ios", os_version=phone.os_version, os_build=phone.os_build,
@@ -118,12 +126,51 @@ class IosDevice:
         try:
             async with asyncio.timeout(deadline_s):
                 code = await self._launch(environment, on_progress, lines)
-        except TimeoutError:
+                if not self._program.launcher_waits and code == 0:
+                    await self._follow(request, on_progress)
+        except asyncio.CancelledError:
+            # The launcher may be over already, and the app is not.
+            with contextlib.suppress(DeviceError, TimeoutError):
+                async with asyncio.timeout(_STOP_S):
+                    await self._program.terminate(self._udid)
+            raise
+        except TimeoutError as error:
+            message = f"{error}; ended" if str(error) else f"not done after {deadline_s:.0f} s; ended"
+            return await self._after_timeout(request, facts, message, lines)
+        if code and not self._program.launcher_waits:
+            raise program_error(self._program.launch_command(self._udid, {}), "\n".join(lines))
+        message = "the app ended before its record was finished"
+        return await self._result(request, facts, FailureKind.CRASHED, message, lines, launcher_failed=code != 0)
+
+    async def _after_timeout(
+        self, request: RunRequest, facts: ArtifactFacts, message: str, lines: deque[str]
+    ) -> RunRecord:
+        """The app hangs, or has died where nobody could see it."""
+        try:
             await self._program.terminate(self._udid)
-            message = f"not done after {deadline_s:.0f} s; killed"
-            return await self._result(request, facts, FailureKind.HUNG, message, lines)
-        message = f"the app ended (exit code {code} of its launcher) before its record was finished"
-        return await self._result(request, facts, FailureKind.CRASHED, message, lines)
+        except DeviceError as error:
+            # It may still run, and would disturb whatever comes next.
+            raise DeviceError(f"{message}, which failed: {error}", error.failure, error.hint) from error
+        return await self._result(request, facts, FailureKind.HUNG, message, lines)
+
+    async def _follow(self, request: RunRequest, on_progress: Callable[[Progress], None]) -> None:
+        """Look at the app's files until its record is finished.
+
+        Raises:
+            TimeoutError: the record has not changed for too long; the app may be dead, which nothing tells.
+        """
+        folder = f"{_DOCUMENTS}/runs/{request.run_id}"
+        silence_s = self._silence_s + request.start_limits.wait_s + (request.protocol.sustained_s or 0)
+        clock = asyncio.get_running_loop().time
+        last, changed_at = b"", clock()
+        while await self._read(f"{folder}/{DONE_FILE}") is None:
+            if (now := await self._read(f"{folder}/{RECORD_FILE}") or b"") != last:
+                last, changed_at = now, clock()
+                if stage := _stage_of(now):
+                    on_progress(Progress(stage, 0, 1))
+            elif clock() - changed_at > silence_s:
+                raise TimeoutError(f"no change of the record for {silence_s:.0f} s")
+            await asyncio.sleep(self._poll_s)
 
     async def abort(self, run_id: str) -> None:
         """End the app."""
@@ -163,8 +210,9 @@ class IosDevice:
             await end(process)
 
     async def _result(
-        self, request: RunRequest, facts: ArtifactFacts, failure: FailureKind, message: str, lines: deque[str]
-    ) -> RunRecord:
+        self, request: RunRequest, facts: ArtifactFacts, failure: FailureKind, message: str, lines: deque[str],
+        *, launcher_failed: bool = False,
+    ) -> RunRecord:  # fmt: skip
         """The finished record, or what the end of the app means."""
         evidence = Evidence(exit_info=None, crash_log=None, output="\n".join(lines) or None)
         with tempfile.TemporaryDirectory() as name:
@@ -176,6 +224,9 @@ class IosDevice:
                     return read_finished_record(folder)
                 except UserError as error:
                     raise DeviceError(f"damaged record: {error}", FailureKind.STORAGE) from error
+            if launcher_failed and not (folder / RECORD_FILE).is_file():
+                # Nothing was begun: what the launcher says is the phone's word, not the harness's.
+                raise program_error(self._program.launch_command(self._udid, {}), "\n".join(lines))
             outcome = Failed(stage=Stage.ENVIRONMENT, failure=failure, message=message)
             empty = empty_record(request, outcome, self._identity.facts, facts)
             return record_left(folder / RECORD_FILE, empty, evidence)
@@ -190,6 +241,14 @@ class IosDevice:
             file = Path(name) / Path(path).name
             file.write_text(text, encoding="utf-8")
             await self._program.push_file(self._udid, file, path)
+
+
+def _stage_of(record: bytes) -> Stage | None:
+    """How far an unfinished record has come; None for a file that is just being written."""
+    try:
+        return Stage(json.loads(record)["outcome"]["stage"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 class IosDiscovery:
@@ -209,10 +268,12 @@ class IosDiscovery:
                 self._problems.append(Problem(who="ios", what=what, what_to_do="install it and put it on the PATH"))
             return []
         try:
-            return [IosDevice(program, phone, self._options) for phone in await program.phones()]
+            phones, problems = await program.phones()
         except DeviceError as error:
             self._problems.append(Problem(who="ios", what=str(error), what_to_do=error.hint))
             return []
+        self._problems += problems
+        return [IosDevice(program, phone, self._options) for phone in phones]
 
     async def problems(self) -> list[Problem]:
         """A program that is missing or fails."""

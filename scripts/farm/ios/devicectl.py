@@ -3,6 +3,7 @@
 Answers are read from `--json-output` files, which Apple calls the only supported interface for scripts.
 """
 
+import asyncio
 import json
 import shutil
 import tempfile
@@ -12,7 +13,8 @@ from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, Field
 
-from scripts.farm.device import DeviceState
+from scripts.farm.answers import Speaker, find_answer
+from scripts.farm.device import DeviceError, DeviceState, Problem
 from scripts.farm.ios.programs import (
     BUNDLE_ID,
     EXECUTABLE,
@@ -26,6 +28,7 @@ from scripts.farm.ios.programs import (
 )
 
 T = TypeVar("T", bound=BaseModel)
+_KILL_S = 1.0  # a killed process is listed for a moment
 _CONTAINER = ("--domain-type", "appDataContainer", "--domain-identifier", BUNDLE_ID)
 
 
@@ -39,10 +42,13 @@ class _Hardware(BaseModel):
 class _Properties(BaseModel):
     os_version: Annotated[str, Field(alias="osVersionNumber")] = "unknown"
     os_build: Annotated[str, Field(alias="osBuildUpdate")] = "unknown"
+    name: str = ""
+    developer_mode: Annotated[str, Field(alias="developerModeStatus")] = "enabled"
 
 
 class _Connection(BaseModel):
     pairing: Annotated[str, Field(alias="pairingState")] = "paired"
+    tunnel: Annotated[str, Field(alias="tunnelState")] = "connected"
 
 
 class _Listed(BaseModel):
@@ -95,7 +101,12 @@ class Devicectl:
     def __init__(self, xcrun: str) -> None:
         self._xcrun = xcrun
 
-    async def phones(self) -> list[Iphone]:
+    @property
+    def launcher_waits(self) -> bool:
+        """With `--console` it ends when the app does."""
+        return True
+
+    async def phones(self) -> tuple[list[Iphone], list[Problem]]:
         """From `devicectl list devices`."""
         return phones_of(await self._ask(DevicesAnswer, "list", "devices"))
 
@@ -138,7 +149,7 @@ class Devicectl:
             "--destination", str(file),
         ]  # fmt: skip
         done = await run(command, INSTALL_S)
-        if done.code and udid not in {phone.udid for phone in await self.phones()}:
+        if done.code and udid not in {phone.udid for phone in (await self.phones())[0]}:
             raise program_error(command, done.err)
         return done.code == 0 and file.is_file()
 
@@ -156,6 +167,10 @@ class Devicectl:
             if process.executable.endswith(EXECUTABLE):
                 words = ["device", "process", "terminate", "--device", udid, "--pid", str(process.pid), "--kill"]
                 await run([self._xcrun, "devicectl", *words])
+        await asyncio.sleep(_KILL_S)
+        left = await self._ask(_ProcessesAnswer, "device", "info", "processes", "--device", udid)
+        if any(process.executable.endswith(EXECUTABLE) for process in left.result.running):
+            raise DeviceError(f"the app on {udid} could not be ended", hint="end it by hand, or restart the iPhone")
 
     async def state(self, udid: str) -> DeviceState:
         """devicectl tells nothing of battery or heat; the harness does, in its record."""
@@ -168,16 +183,40 @@ class Devicectl:
             return parse_json(kind, file.read_text(encoding="utf-8") if file.is_file() else "", "devicectl")
 
 
-def phones_of(answer: DevicesAnswer) -> list[Iphone]:
-    """The real, paired iPhones and iPads; the table's state column is not looked at, since it is not stable."""
-    return [
-        Iphone(
-            udid=each.hardware.udid or each.identifier, model=each.hardware.product_type,
-            os_version=each.properties.os_version, os_build=each.properties.os_build,
-        )
-        for each in answer.result.devices
-        if (each.hardware.platform, each.hardware.reality, each.connection.pairing) == ("iOS", "physical", "paired")
-    ]  # fmt: skip
+def phones_of(answer: DevicesAnswer) -> tuple[list[Iphone], list[Problem]]:
+    """The real iPhones and iPads that can be used, each once, and what to do about the others.
+
+    Simulators, watches and entries without a device behind them are left out; the table's state column is not looked
+    at, since it is not stable.
+    """
+    found: dict[str, Iphone] = {}
+    problems: list[Problem] = []
+    for each in answer.result.devices:
+        if (each.hardware.platform, each.hardware.reality) != ("iOS", "physical"):
+            continue
+        udid = each.hardware.udid or each.identifier
+        if trouble := _trouble(each):
+            row = find_answer(Speaker.APPLE, trouble)
+            what_to_do = row.advice if row else "connect the iPhone by cable and unlock it"
+            problems.append(Problem(who=f"{each.properties.name.strip()} {udid}".strip(), what=trouble,
+                                    what_to_do=what_to_do))  # fmt: skip
+            continue
+        found[udid] = Iphone(
+            udid=udid, model=each.hardware.product_type, os_version=each.properties.os_version,
+            os_build=each.properties.os_build,
+        )  # fmt: skip
+    return list(found.values()), problems
+
+
+def _trouble(listed: _Listed) -> str | None:
+    """Why a listed phone cannot be used."""
+    if listed.connection.pairing != "paired":
+        return f"not paired with this Mac (pairingState {listed.connection.pairing})"
+    if listed.properties.developer_mode == "disabled":
+        return "Developer Mode is off (developerModeStatus disabled)"
+    if listed.connection.tunnel == "unavailable":
+        return "paired, but not in reach (tunnelState unavailable)"
+    return None
 
 
 def find_devicectl() -> Devicectl | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -12,23 +13,17 @@ from typing import Protocol, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from export.files import first_fault
-from scripts.farm.device import DeviceError, DeviceState
+from scripts.farm.answers import Speaker, find_answer
+from scripts.farm.device import DeviceError, DeviceState, Problem
 from scripts.farm.transfer import transfer_timeout_s
 
 BUNDLE_ID = "dev.deepnarrow.harness"
 EXECUTABLE = "/DeepNarrowHarness.app/DeepNarrowHarness"
 SHORT_S, INSTALL_S = 60.0, 300.0
 T = TypeVar("T")
-_HINTS = {
-    "passcode": "unlock the iPhone and keep it unlocked",
-    "locked": "unlock the iPhone and keep it unlocked",
-    "pair": "unlock the iPhone, tap Trust, and pair it",
-    "eveloper mode": "Settings > Privacy & Security > Developer Mode: switch it on",
-    "eveloper disk image": "mount the developer image: open Xcode once, or `ios image auto`",
-    "tunnel": "start the tunnel: `ios tunnel start`",
-    "rovision": "sign the app with a profile that holds this iPhone",
-    "No space": "free space on the iPhone",
-}
+MAX_TEXT_CHARS = 500
+_ERROR_LEVELS = ("error", "fatal", "panic")
+_DEFAULT_HINT = "plug the iPhone in again and unlock it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +42,13 @@ class IosProgram(Protocol):
     Every method raises `DeviceError` where the program fails.
     """
 
-    async def phones(self) -> list[Iphone]:
-        """All that are connected and paired."""
+    @property
+    def launcher_waits(self) -> bool:
+        """Whether what `launch_command` starts ends when the app does; else the app goes on without it."""
+        ...
+
+    async def phones(self) -> tuple[list[Iphone], list[Problem]]:
+        """All that can be used, each once, and why others cannot."""
         ...
 
     async def install(self, udid: str, app: Path) -> None:
@@ -76,11 +76,15 @@ class IosProgram(Protocol):
         ...
 
     def launch_command(self, udid: str, environment: Mapping[str, str]) -> Sequence[str]:
-        """What starts the app in a fresh process and ends when it does."""
+        """What starts the app in a fresh process."""
         ...
 
     async def terminate(self, udid: str) -> None:
-        """End the app; no error where it does not run."""
+        """End the app; no error where it does not run.
+
+        Raises:
+            DeviceError: also where it may still run.
+        """
         ...
 
     async def state(self, udid: str) -> DeviceState:
@@ -138,10 +142,41 @@ async def must(command: Sequence[str], timeout_s: float = SHORT_S) -> str:
 
 
 def program_error(command: Sequence[str], text: str) -> DeviceError:
-    """What a program said as an error, with a hint."""
-    hint = next((hint for part, hint in _HINTS.items() if part in text), "plug the iPhone in again and unlock it")
+    """What a program said as an error, with what `scripts.farm.answers` knows of it."""
+    cause = cause_of(text)
+    answer = find_answer(Speaker.APPLE, cause)
     words = " ".join([Path(command[0]).name, *[word for word in command[1:4] if not word.startswith("-")]])
-    return DeviceError(f"{words}: {' '.join(text.split())[:500]}", hint=hint)
+    message = f"{words}: {cause[:MAX_TEXT_CHARS]}"
+    if answer is None:
+        return DeviceError(message, hint=_DEFAULT_HINT)
+    return DeviceError(message, answer.failure, answer.advice, needs_person=answer.needs_person)
+
+
+def cause_of(text: str) -> str:
+    """Why a program failed, in one line: the last error of a log in JSON lines, a panic's first line, else all of it.
+
+    Warnings are no causes: go-ios warns of a missing tunnel whatever it is asked.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    logged = [entry for line in lines if (entry := _log_entry(line)) is not None]
+    errors = [entry for entry in logged if str(entry.get("level", "")).lower() in _ERROR_LEVELS]
+    if errors:
+        told = [str(errors[-1][key]) for key in ("msg", "err", "error") if errors[-1].get(key)]
+        return " ".join(": ".join(told).split())
+    if panic := next((line for line in lines if line.startswith("panic:")), None):
+        return panic
+    plain = [line for line in lines if _log_entry(line) is None]
+    return " ".join(" ".join(plain).split()) or "it gave no reason"
+
+
+def _log_entry(line: str) -> dict[str, object] | None:
+    if not line.startswith("{"):
+        return None
+    try:
+        entry: object = json.loads(line)
+    except ValueError:
+        return None
+    return entry if isinstance(entry, dict) and "level" in entry else None
 
 
 def parse_json(kind: type[T], text: str, what: str) -> T:

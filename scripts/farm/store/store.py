@@ -6,7 +6,7 @@ between leaves a record without a row, which the next start adds.
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +21,8 @@ from scripts.records import write_done as write_done_file
 from scripts.records import write_record as write_record_file
 
 INCOMING = ".incoming-"
+# A note beside a record, which itself never changes: somebody wants this run of a slot to be done again.
+RETRY_FILE = "retry"
 MAX_ATTEMPTS = 3
 
 
@@ -119,14 +121,40 @@ class Store:
         """Slots that need no run any more: completed, or failed for reasons that are not the device's.
 
         A canary counts only if it completed. Skipped runs and the device's failures leave a slot open for the next
-        farm: a phone cools down, and a cable is plugged in again.
+        farm: a phone cools down, and a cable is plugged in again. So do failures that `reopen` has marked.
         """
         rows = self.index.query(
-            "SELECT DISTINCT slot_id FROM run WHERE campaign = ? AND "
+            "SELECT slot_id, run_id, outcome FROM run WHERE campaign = ? AND "
             "(outcome = 'completed' OR (canary = 0 AND outcome = 'failed' AND failure_class != ?))",
             (campaign, FailureClass.INFRA),
         )
-        return {row["slot_id"] for row in rows}
+        return {
+            row["slot_id"] for row in rows
+            if row["outcome"] == "completed" or not (self.root / campaign / row["run_id"] / RETRY_FILE).exists()
+        }  # fmt: skip
+
+    def reopen(self, campaign: str, classes: Collection[FailureClass]) -> list[str]:
+        """Let the next farm fill the slots whose runs failed in one of these classes and did not complete since.
+
+        Returns:
+            ids of the runs that were marked now.
+
+        Raises:
+            UserError: there is no campaign of that name.
+        """
+        self.check_campaign(campaign)
+        self.catch_up(campaign)
+        sql = "SELECT slot_id, run_id, outcome, failure_class FROM run WHERE campaign = ? ORDER BY run_id"
+        rows = self.index.query(sql, (campaign,))
+        completed = {row["slot_id"] for row in rows if row["outcome"] == "completed"}
+        marked: list[str] = []
+        for row in rows:
+            mark = self.root / campaign / row["run_id"] / RETRY_FILE
+            is_wanted = row["outcome"] == "failed" and row["failure_class"] in classes
+            if is_wanted and row["slot_id"] not in completed and not mark.exists():
+                mark.touch()
+                marked.append(row["run_id"])
+        return marked
 
     def next_attempt(self, campaign: str, slot_id: str) -> int:
         """The number after the highest that has a folder; also of folders that are damaged, which stay as they are."""

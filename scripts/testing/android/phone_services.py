@@ -14,8 +14,8 @@ from scripts.testing.android.phone_state import PACKAGE, Death, Exit, PhoneState
 STAY_ON = "stay_on_while_plugged_in"
 _SERVICES = {"pm": "package", "svc": "power", "wm": "window"}
 NO_GRANT = (
-    "java.lang.SecurityException: You need the android.permission.INSTALL_GRANT_RUNTIME_PERMISSIONS permission to use the "
-    "PackageManager.INSTALL_GRANT_RUNTIME_PERMISSIONS flag"
+    "java.lang.SecurityException: You need the android.permission.INSTALL_GRANT_RUNTIME_PERMISSIONS permission to use "
+    "the PackageManager.INSTALL_GRANT_RUNTIME_PERMISSIONS flag"
 )
 NO_SETTINGS = (
     "java.lang.SecurityException: Permission denial: writing to settings "

@@ -189,7 +189,8 @@ class PhoneState:
         """What `getprop` prints."""
         who = self.personality
         return {
-            "ro.serialno": self.faults.value(Fault.SERIAL) or self.serial, "ro.product.manufacturer": who.manufacturer, "ro.product.model": who.model,
+            "ro.serialno": self.faults.value(Fault.SERIAL) or self.serial,
+            "ro.product.manufacturer": who.manufacturer, "ro.product.model": who.model,
             "ro.product.brand": who.manufacturer, "ro.soc.model": who.soc, "ro.build.fingerprint": who.build,
             "ro.build.version.release": who.android, "ro.build.version.sdk": str(who.sdk),
             "ro.product.cpu.abi": who.abi, "ro.product.cpu.abilist": who.abi,

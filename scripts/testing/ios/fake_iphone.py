@@ -1,12 +1,14 @@
 """An iPhone for the doubles of `xcrun devicectl` and `ios`: a container folder, and a process that is the app.
 
 The folder `$DEEPNARROW_FAKE_IPHONE` holds `phone.json` (udid, state, fault), `app.json` once the app is installed, and
-`container/`. The app is `python -m scripts.host` on the artifact and request that it finds in its container. Nothing of
-Apple's protocol is imitated here: only the programs' arguments, files, answers and exit codes.
+`container/`. The app is a harness command with `--artifact`, `--request` and `--out` of its container behind it: the
+words in `$DEEPNARROW_FAKE_IPHONE_HARNESS`, or `python -m scripts.host`. Nothing of Apple's protocol is imitated here:
+only the programs' arguments, files, answers and exit codes; `scripts.testing.ios.fake_usbmuxd` has a protocol.
 """
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import NoReturn
 
 FOLDER_VARIABLE = "DEEPNARROW_FAKE_IPHONE"
+HARNESS_VARIABLE = "DEEPNARROW_FAKE_IPHONE_HARNESS"
 BUNDLE_ID = "dev.deepnarrow.harness"
 VERSION, BUILD = "0.1.0", "7"
 
@@ -78,7 +81,7 @@ class FakeIphone:
         if unfinished.exists() and not (unfinished / "done.json").exists():
             shutil.rmtree(unfinished)
         artifact = self._documents / environment["DEEPNARROW_ARTIFACT"]
-        command = [sys.executable, "-m", "scripts.host", "--artifact", str(artifact), "--request", str(request)]
+        command = [*harness_command(), "--artifact", str(artifact), "--request", str(request)]
         command += ["--out", str(self._documents / "runs")]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
             (self._folder / "pid").write_text(str(process.pid))
@@ -106,12 +109,17 @@ class FakeIphone:
         """Of the app, while it runs."""
         file = self._folder / "pid"
         pid = int(file.read_text()) if file.exists() else None
-        return pid if pid and Path(f"/proc/{pid}").exists() else None
+        return pid if pid and Path(f"/proc/{pid}/exe").exists() else None
 
     def kill(self) -> None:
         """End the app."""
         if pid := self.pid():
             os.killpg(pid, signal.SIGKILL)
+
+
+def harness_command() -> list[str]:
+    """What plays the app."""
+    return shlex.split(os.environ.get(HARNESS_VARIABLE, "")) or [sys.executable, "-m", "scripts.host"]
 
 
 def the_phone() -> FakeIphone | None:

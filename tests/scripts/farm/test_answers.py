@@ -20,7 +20,7 @@ ADB_TEXTS = {
     "863276c1 no permissions (missing udev rules? user is in the plugdev group); see [http://x]": "udev",
     "error: insufficient permissions for device": "insufficient permissions",
     "error: device unauthorized.\nThis adb server's $ADB_VENDOR_KEYS is not set": "unauthorized",
-    "adb: failed to install h.apk: Failure [INSTALL_FAILED_USER_RESTRICTED: Install canceled by user]": "USER_RESTRICTED",
+    "adb: failed to install: Failure [INSTALL_FAILED_USER_RESTRICTED: Install canceled by user]": "USER_RESTRICTED",
     "Failure [INSTALL_FAILED_ABORTED: User rejected permissions]": "User rejected",
     "Failure [INSTALL_FAILED_VERIFICATION_FAILURE]": "VERIFICATION_FAILURE",
     "Failure [INSTALL_FAILED_INTERNAL_ERROR: Permission Denied]": "INTERNAL_ERROR: Permission Denied",
@@ -36,7 +36,7 @@ ADB_TEXTS = {
     "cmd: Failure calling service package: Broken pipe (32)": "Failure calling service",
     "android.os.DeadSystemException": "DeadSystem",
     "INSTRUMENTATION_ABORTED: System has crashed.": "System has crashed",
-    "java.lang.SecurityException: Permission denial: writing to settings requires:android.permission.WRITE_SECURE_SETTINGS":
+    "SecurityException: Permission denial: writing to settings requires:android.permission.WRITE_SECURE_SETTINGS":
         "WRITE_SECURE_SETTINGS",
     "java.lang.SecurityException: Injecting input events requires the caller (uid 2000) to have INJECT_EVENTS":
         "INJECT_EVENTS",

@@ -336,3 +336,20 @@ def test_cancelling_restores_and_releases(tmp_path: Path, campaign: Campaign, ar
     assert go(tmp_path, campaign, artifacts, rest)[0].is_complete
     finished = {path.name for path in (tmp_path / "test").iterdir()}
     assert len(finished) == 7
+
+
+def test_what_only_a_person_can_mend_is_tried_once_and_keeps_no_phone_from_the_next_run(
+    tmp_path: Path, campaign: Campaign, artifacts: list[ArtifactFolder]
+) -> None:
+    def refuse(request: RunRequest) -> Failed | None:
+        raise DeviceError("Failure [INSTALL_FAILED_USER_RESTRICTED]", hint="allow it on the screen", needs_person=True)
+
+    phone, other = ScriptedPhone(identity("p1"), refuse), ScriptedPhone(identity("p2"))
+    summary, _ = go(tmp_path, campaign, artifacts, phone, other)
+    assert len(phone.runs) == 1
+    assert "allow it on the screen" in summary.stopped["p1"]
+    assert "somebody has to look at it" in summary.stopped["p1"]
+    assert "p2" not in summary.stopped
+    phone.script = lambda request: None
+    again, _ = go(tmp_path, campaign, artifacts, phone, other)
+    assert again.is_complete, "there was no quarantine"

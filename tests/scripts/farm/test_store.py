@@ -15,7 +15,7 @@ from models.errors import UserError
 from scripts.farm.store.index import INDEX_FILE, Index
 from scripts.farm.store.state import STATE_FILE, DevicesState
 from scripts.farm.store.store import INCOMING, Store, StoredRun
-from scripts.records import Failed, FailureKind, RunRecord, Skipped, Stage
+from scripts.records import Failed, FailureClass, FailureKind, RunRecord, Skipped, Stage
 from scripts.records.comparable import comparison_key
 from tests.limits import HUNG_S
 
@@ -129,6 +129,47 @@ def test_which_slots_are_finished(tmp_path: Path, golden: RunRecord) -> None:
         assert "cell.r0" not in store.finished_slots("c")
         store.add("c", attempted(variant(golden, 0), 3))
         assert "cell.r0" in store.finished_slots("c")
+
+
+def test_a_class_that_was_final_can_be_opened_again(tmp_path: Path, golden: RunRecord) -> None:
+    crashed = Failed(stage=Stage.DECODE, failure=FailureKind.CRASHED, message="Process crashed.")
+    hung = Failed(stage=Stage.DECODE, failure=FailureKind.HUNG, message="no sign of life")
+    with Store(tmp_path) as store:
+        store.add("c", variant(golden, 0, outcome=crashed))
+        store.add("c", variant(golden, 1, outcome=hung))
+        store.add("c", variant(golden, 2, outcome=crashed))
+        store.add("c", attempted(variant(golden, 2), 1))
+        before = (tmp_path / "c" / "cell.r0.a0" / "record.json").read_bytes()
+        assert store.reopen("c", [FailureClass.HARNESS]) == ["cell.r0.a0"], "cell.r2 has completed since"
+        assert store.finished_slots("c") == {"cell.r1", "cell.r2"}
+        assert store.reopen("c", [FailureClass.HARNESS]) == [], "once is enough"
+        store.reindex()
+        assert store.finished_slots("c") == {"cell.r1", "cell.r2"}, "the mark is beside the record, not in the index"
+        store.add("c", attempted(variant(golden, 0, outcome=crashed), 1))
+        assert "cell.r0" in store.finished_slots("c"), "the new attempt is final again"
+        assert store.reopen("c", [FailureClass.HARNESS, FailureClass.HUNG]) == ["cell.r0.a1", "cell.r1.a0"]
+        with pytest.raises(UserError, match="no records"):
+            store.reopen("none", [FailureClass.HUNG])
+    assert (tmp_path / "c" / "cell.r0.a0" / "record.json").read_bytes() == before
+
+
+def test_the_command_that_opens_them(tmp_path: Path, golden: RunRecord) -> None:
+    def retry(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "scripts.farm", "retry", *words, "--results", str(tmp_path)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=HUNG_S, check=False)
+
+    filled(tmp_path, golden)
+    done = retry("d", "--class", "OOM")
+    assert (done.returncode, done.stdout) == (0, "cell.r99.a0\n")
+    assert "1 runs of d are open again" in done.stderr
+    for words, expected in (
+        (("d", "--class", "INFRA"), "choose from HARNESS, MODEL, OOM, HUNG"),
+        (("d", "--class", "PHONE"), "'PHONE'"),
+        (("none", "--class", "OOM"), "campaigns there: c, d"),
+    ):
+        refused = retry(*words)
+        assert refused.returncode == 2
+        assert expected in refused.stderr
 
 
 def test_a_damaged_folder_takes_its_number_and_nothing_else(tmp_path: Path, golden: RunRecord) -> None:

@@ -57,9 +57,8 @@ def test_golden_artifact_is_readable() -> None:
 
 def test_schemas_are_up_to_date_and_refuse_unknown_keys() -> None:
     assert drifted(FOLDER, SCHEMAS) == []
-    assert {name: open_objects(render(name, adapter)) for name, adapter in SCHEMAS.items()} == dict.fromkeys(
-        SCHEMAS, []
-    )
+    for name, adapter in SCHEMAS.items():
+        assert open_objects(render(name, adapter)) == [], name
 
 
 def test_every_failure_has_a_class() -> None:

@@ -13,7 +13,7 @@ def entry(what: str, number: int = 0, at: str = "2026-10-01 19:00:07.413", user:
     first, _, second = what.partition("|")
     return (
         f"        ApplicationExitInfo #{number}:\n"
-        f"          timestamp={at} pid={pid} realUid={user}10383 packageUid={user}10383 definingUid={user}10383 user={user}\n"
+        f"          timestamp={at} pid={pid} realUid={user}10383 packageUid={user}10383 user={user}\n"
         f"          process=dev.deepnarrow.harness {first}\n          importance=100 pss=0.00 {second}\n"
     )
 
@@ -28,31 +28,32 @@ def dump(*entries: str, uid: str = "10383") -> str:
 
 
 NONE = "subreason=0 (UNKNOWN)"
-STOP = "reason=10 (USER REQUESTED) subreason=21 (FORCE STOP) status=0|rss=618MB description=stop dev.deepnarrow.harness due to"
+USER, OTHER, ZERO = "reason=10 (USER REQUESTED)", "reason=13 (OTHER KILLS BY SYSTEM)", "status=0|rss=1MB"
+STOP = f"{USER} subreason=21 (FORCE STOP) status=0|rss=618MB description=stop dev.deepnarrow.harness due to"
 
 
 @pytest.mark.parametrize(
     ("what", "failure", "words"),
     [
-        (f"reason=3 (LOW_MEMORY) {NONE} status=0|rss=93MB description=null state=empty trace=null", MEMORY, "free memory"),
+        (f"reason=3 (LOW_MEMORY) {NONE} status=0|rss=93MB description=null", MEMORY, "free memory"),
         ("reason=3 (LOW_MEMORY) subreason=30 (OOM KILL) status=0|rss=93MB description=null", MEMORY, "free memory"),
-        (f"reason=2 (SIGNALED) {NONE} status=9|rss=1.6GB description=null state=empty trace=null", MEMORY, "probably"),
+        (f"reason=2 (SIGNALED) {NONE} status=9|rss=1.6GB description=null", MEMORY, "probably"),
         (f"reason=2 (SIGNALED) {NONE} status=9|rss=0.00 description=null", MEMORY, "probably"),
         (f"reason=2 (SIGNALED) {NONE} status=9|rss=84MB description=null", DEVICE, "does not say by what"),
         (f"reason=2 (SIGNALED) {NONE} status=11|rss=1.6GB description=null", CRASHED, "signal"),
-        (f"{STOP} RemoveTaskMemoryClean state=empty trace=null", DEVICE, "cleaner"),
-        (f"{STOP} start instr state=empty trace=null", DEVICE, "another `am instrument`"),
-        (f"reason=10 (USER REQUESTED) {NONE} status=0|rss=618MB description=iAwareF[SystemManager]", DEVICE, "cleaner"),
-        ("reason=10 (USER REQUESTED) subreason=22 (REMOVE TASK) status=0|rss=618MB description=remove task", DEVICE, "person"),
-        ("reason=11 (USER STOPPED) subreason=0 status=0|rss=1MB description=null", DEVICE, "user was stopped"),
-        ("reason=12 (DEPENDENCY DIED) subreason=0 status=0|rss=1MB description=depends on provider x", DEVICE, "has died"),
-        (f"reason=13 (OTHER KILLS BY SYSTEM) {NONE} status=0|rss=618MB description=o-kill(2) state=empty", DEVICE, "cleaner"),
-        ("reason=13 (OTHER KILLS BY SYSTEM) subreason=6 (MEMORY PRESSURE) status=0|rss=1MB description=x", MEMORY, "memory"),
-        ("reason=13 (OTHER KILLS BY SYSTEM) subreason=0 status=0|rss=1MB description=lmk: min2x watermark", MEMORY, "memory"),
-        ("reason=9 (EXCESSIVE RESOURCE USAGE) subreason=7 (EXCESSIVE CPU) status=0|rss=1MB description=x", DEVICE, "too much"),
-        ("reason=14 (FREEZER) subreason=20 (FREEZER BINDER TRANSACTION) status=0|rss=1MB description=x", DEVICE, "frozen"),
-        ("reason=16 (PACKAGE UPDATED) subreason=25 (PACKAGE UPDATE) status=0|rss=1MB description=x", DEVICE, "replaced"),
-        (f"reason=5 (APP CRASH(NATIVE)) {NONE} status=6|rss=1.9GB description=crash state=empty", CRASHED, "native"),
+        (f"{STOP} RemoveTaskMemoryClean", DEVICE, "cleaner"),
+        (f"{STOP} start instr", DEVICE, "another `am instrument`"),
+        (f"{USER} {NONE} status=0|rss=618MB description=iAwareF[SystemManager]", DEVICE, "cleaner"),
+        (f"{USER} subreason=22 (REMOVE TASK) status=0|rss=618MB description=remove task", DEVICE, "person"),
+        (f"reason=11 (USER STOPPED) subreason=0 {ZERO} description=null", DEVICE, "user was stopped"),
+        (f"reason=12 (DEPENDENCY DIED) subreason=0 {ZERO} description=depends on provider x", DEVICE, "has died"),
+        (f"{OTHER} {NONE} status=0|rss=618MB description=o-kill(2)", DEVICE, "cleaner"),
+        (f"{OTHER} subreason=6 (MEMORY PRESSURE) {ZERO} description=x", MEMORY, "memory"),
+        (f"{OTHER} subreason=0 {ZERO} description=lmk: min2x watermark", MEMORY, "memory"),
+        (f"reason=9 (EXCESSIVE RESOURCE USAGE) subreason=7 (EXCESSIVE CPU) {ZERO} description=x", DEVICE, "too much"),
+        (f"reason=14 (FREEZER) subreason=20 (FREEZER BINDER TRANSACTION) {ZERO} description=x", DEVICE, "frozen"),
+        (f"reason=16 (PACKAGE UPDATED) subreason=25 (PACKAGE UPDATE) {ZERO} description=x", DEVICE, "replaced"),
+        (f"reason=5 (APP CRASH(NATIVE)) {NONE} status=6|rss=1.9GB description=crash", CRASHED, "native"),
         (f"reason=4 (APP CRASH(EXCEPTION)) {NONE} status=0|rss=9MB description=crash", CRASHED, "exception"),
         (f"reason=6 (ANR) {NONE} status=0|rss=9MB description=user request after error", CRASHED, "ANR"),
         ("reason=99 (NEW) subreason=0 status=0|rss=9MB description=null", CRASHED, "no reason"),

@@ -319,7 +319,8 @@ DF = {
                 "                     112345678 98765432  13449174  88% /data\n"),
     "crlf": ("Filesystem 1K-blocks Used Available Use% Mounted on\r\n"
              "/dev/block/by-name/userdata 112345678 98765432 13449174 88% /data\r\n"),
-    "fuse": "Filesystem 1K-blocks Used Available Use% Mounted on\n/dev/fuse 112345678 98765432 13449174 89% /storage/emulated",
+    "fuse": ("Filesystem 1K-blocks Used Available Use% Mounted on\n"
+             "/dev/fuse 112345678 98765432 13449174 89% /storage/emulated"),
     "a place with a space": "Filesystem 1K-blocks Used Available Use% Mounted on\ntmpfs 9 9 13449174 - /mnt/my card\n",
 }  # fmt: skip
 
@@ -331,13 +332,16 @@ def test_free_space_as_phones_tell_it(text: str) -> None:
 
 def test_free_space_that_is_none_or_not_told() -> None:
     assert parse_free_bytes("Filesystem 1K-blocks Used Available Use% Mounted on\n/dev/x 100 120 -20 120% /data\n") == 0
-    with pytest.raises(DeviceError, match="df gave no number: Filesystem Size Used Free Blksize /data 25.1G"):
+    with pytest.raises(DeviceError, match=r"df gave no number: Filesystem Size Used Free Blksize /data 25\.1G"):
         parse_free_bytes(
             "Filesystem               Size     Used     Free   Blksize\n/data  25.1G    12.3G    12.8G   4096\n"
         )
 
 
-BATTERY = "Current Battery Service state:\n  USB powered: true\n  present: true\n  level: 19\n  scale: 100\n  temperature: 376\n"
+BATTERY = (
+    "Current Battery Service state:\n  USB powered: true\n  present: true\n"
+    "  level: 19\n  scale: 100\n  temperature: 376\n"
+)
 
 
 @pytest.mark.parametrize(
