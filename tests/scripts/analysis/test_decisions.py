@@ -21,6 +21,7 @@ from scripts.analysis.price.pair_explanations import explanations
 from scripts.analysis.price.price import PriceFit
 from scripts.analysis.price.recommend import Quality, limits, recommend
 from scripts.analysis.price.sweep import setup_prices, storage_of
+from scripts.records import RunRecord
 from scripts.testing.records.generator import (
     Campaign,
     GeneratedDevice,
@@ -218,6 +219,34 @@ def test_history_joins_builds_of_one_network_in_order_of_time():
     assert deep.campaigns == tuple(f"night-{night:02d}" for night in range(1, 19))
     assert [step.index for step in find_steps(deep.values)] == [12]
     assert find_steps(wide.values) == []
+
+
+def without_plan(record: RunRecord, session: str) -> RunRecord:
+    request = record.request.model_copy(update={"plan": None, "session": session})
+    return record.model_copy(update={"request": request})
+
+
+def test_a_session_of_an_app_is_one_point():
+    records = generate_records([GeneratedDevice()], pair_networks("tiny"), Campaign(repetitions=5))
+    runs = [without_plan(each, "press-1") for each in records]
+    assert {each.campaigns for each in series_of(group_cells(runs))} == {("press-1",)}
+
+
+def test_no_point_holds_two_builds_and_a_charger_begins_a_series_of_its_own():
+    records = generate_records([GeneratedDevice()], pair_networks("tiny"), Campaign(repetitions=4))
+    rebuilt = [
+        each.model_copy(update={"harness": each.harness.model_copy(update={"build": "other"})}) if index % 2 else each
+        for index, each in enumerate(records)
+    ]
+    assert {len(each.values) for each in series_of(group_cells(rebuilt))} == {2}
+    charging = []
+    for index, each in enumerate(records):
+        assert each.environment_before is not None
+        before = each.environment_before.model_copy(update={"plugged": index % 2 == 0})
+        charging.append(each.model_copy(update={"environment_before": before}))
+    series = series_of(group_cells(charging))
+    assert len(series) == 2 * len(series_of(group_cells(records)))
+    assert {len(each.values) for each in series} == {1}
 
 
 def test_stability_score_is_executorchs():
