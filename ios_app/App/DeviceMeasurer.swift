@@ -18,7 +18,7 @@ struct DeviceMeasurer: Measurer {
     func run(artifact: URL, request: RunRequest, runs: URL, listener: any RunListener) throws -> RunEnd {
         let store = try RunStore(out: runs, runId: request.runId, takingOver: true)
         let probe = AppleProbe()
-        let compiled = URL.cachesDirectory.appending(path: "compiled")
+        let compiled = FileManager.default.urls(for: .cachesDirectory, in: .userDomainMask)[0].appending(path: "compiled")
         let engines: [any LlmEngine] = [OnnxEngine(), ExecuTorchEngine(), CoreMLEngine(cache: compiled, osBuild: probe.device().osBuild)]
         let runner = ProtocolRunner(
             engines: engines, device: probe, bandwidth: BandwidthProbe(graph: OnnxGraphReaders()), clock: AppleClock(), listener: listener)

@@ -26,5 +26,8 @@ struct HarnessApp: App {
 }
 
 extension Folders {
-    static var ofTheApp: Folders { Folders(documents: .documentsDirectory, support: .applicationSupportDirectory) }
+    static var ofTheApp: Folders {
+        func folder(_ place: FileManager.SearchPathDirectory) -> URL { FileManager.default.urls(for: place, in: .userDomainMask)[0] }
+        return Folders(documents: folder(.documentDirectory), support: folder(.applicationSupportDirectory))
+    }
 }

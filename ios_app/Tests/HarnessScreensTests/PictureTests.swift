@@ -19,7 +19,7 @@ private enum Example {
         RunningPage.page(
             RunningState(
                 title: "deep-30x576 (EXAMPLE)", arm: .deep, stage: stage, done: contexts.count, total: 2,
-                conditions: "thermal state nominal, battery 80 %, not plugged in", concerns: contexts.isEmpty ? [] : ["charging: the device is plugged in"],
+                conditions: "thermal state nominal, battery 80 %, plugged in", concerns: contexts.isEmpty ? [] : ["charging: the device is plugged in"],
                 latencies: contexts.map { StepLatencies(context: $0, forwardNs: latencies(6 * (1 + Double($0) / 4096))) }, place: "run 3 of 10"))
     }
 
