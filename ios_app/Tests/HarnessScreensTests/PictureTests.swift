@@ -64,6 +64,17 @@ private enum Example {
         }
     }
 
+    @Test(arguments: [200.0, 260, 390]) func aBarsNameAndItsNumbersDoNotMeet(width: Double) {
+        let bar = BandwidthBar(label: "deep-30x576", arm: .deep, achievedBytesPerS: 13.1e9, ceilingBytesPerS: 20e9)
+        let spans = BandwidthBars(bars: [bar]).drawing(width: width, scale: 1.4).marks.compactMap { mark -> (y: Double, left: Double, right: Double)? in
+            guard case .text(let words, let at, let size, _, let anchor, _) = mark else { return nil }
+            let wide = TextSize.width(words, size: size)
+            return anchor == .end ? (at.y, at.x - wide, at.x) : (at.y, at.x, at.x + wide)
+        }
+        #expect(spans.count == 2)
+        #expect(spans[0].y != spans[1].y || spans[0].right <= spans[1].left)
+    }
+
     @Test func aBarIsAsHighAsItsTokenWasSlow() {
         let drawing = LatencyStrip(parts: [StepLatencies(context: 0, forwardNs: [1_000_000, 2_000_000, 4_000_000])], arm: .wide).drawing(width: 300, scale: 1)
         let heights = drawing.marks.compactMap { mark -> Double? in
