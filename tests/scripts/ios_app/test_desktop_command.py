@@ -42,7 +42,7 @@ def test_a_run_leaves_a_record_that_python_takes(
     assert lines[-1] == {"run_id": "run-1", "outcome": "completed", "record": str(record_file), "message": None}
 
     record = read_finished_record(record_file.parent)
-    assert (record.outcome, record.harness.name, record.harness.debug) == (Completed(), "deepnarrow-swift", False)
+    assert (record.outcome, record.harness.name, record.harness.debug) == (Completed(), "deepnarrow-swift", True)
     assert record.device.kind is DeviceKind.DESKTOP
     check = record.self_check
     assert check is not None
