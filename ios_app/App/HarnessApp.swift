@@ -18,11 +18,17 @@ struct HarnessApp: App {
             HarnessView(model: model).task {
                 Foreground.shared.start()
                 UIApplication.shared.isIdleTimerDisabled = true
+                await untilInFront()
                 Foreground.shared.start()
                 model.open(environment: ProcessInfo.processInfo.environment)
             }
         }
     }
+}
+
+/// A run belongs in front from its start. One that starts behind another app, or on a locked phone, says so in its record.
+@MainActor private func untilInFront() async {
+    for _ in 0..<50 where UIApplication.shared.applicationState != .active { try? await Task.sleep(for: .milliseconds(100)) }
 }
 
 extension Folders {
