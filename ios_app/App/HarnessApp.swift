@@ -16,7 +16,6 @@ struct HarnessApp: App {
     var body: some Scene {
         WindowGroup {
             HarnessView(model: model).task {
-                Foreground.shared.start()
                 UIApplication.shared.isIdleTimerDisabled = true
                 await untilInFront()
                 Foreground.shared.start()
