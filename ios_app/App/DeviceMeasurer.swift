@@ -18,10 +18,15 @@ struct DeviceMeasurer: Measurer {
     func run(artifact: URL, request: RunRequest, runs: URL, listener: any RunListener) throws -> RunEnd {
         let store = try RunStore(out: runs, runId: request.runId, takingOver: true)
         let probe = AppleProbe()
-        let compiled = URL.cachesDirectory.appending(path: "compiled")
-        let engines: [any LlmEngine] = [OnnxEngine(), ExecuTorchEngine(), CoreMLEngine(cache: compiled, osBuild: probe.device().osBuild)]
+        let compiled = FileManager.default.urls(for: .cachesDirectory, in: .userDomainMask)[0].appending(path: "compiled")
+        let coreML = CoreMLEngine(cache: compiled, osBuild: probe.device().osBuild)
+        let engines: [any LlmEngine] = [OnnxEngine(), ExecuTorchEngine(), coreML]
         let runner = ProtocolRunner(
             engines: engines, device: probe, bandwidth: BandwidthProbe(graph: OnnxGraphReaders()), clock: AppleClock(), listener: listener)
-        return try RunEnd.of(request.runId, store) { try runner.run(artifact: artifact, request: request, store: store) }
+        return try RunEnd.of(request.runId, store) {
+            let record = try runner.run(artifact: artifact, request: request, store: store)
+            try coreML.plan?.write(to: store.folder)
+            return record
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 Every round starts each harness once, in an order that is turned round from one round to the next, with the same
 request: 64-token prompt, decode steps at contexts 0 and 512. Prints one table for each artifact and, as the very last
-line, one JSON document. From the root of the repository, after `bash ios_app/ci/test.sh` (and, for the JVM, the package
-of android_app/core):
+line, one JSON document. From the root of the repository, after `bash ios_app/ci/release.sh` (and, for the JVM, the
+package of android_app/core):
 
     .venv/bin/python ios_app/bench/compare.py --rounds 5 --artifact artifacts/mobilellm-125m/deep-30x576/onnx-int4
 """
@@ -24,7 +24,7 @@ from rich.table import Table
 
 from models.errors import UserError
 from scripts.records import REQUEST_SCHEMA, Protocol, RunRecord, RunRequest, read_finished_record
-from scripts.testing.swift_command import swift_program
+from scripts.testing.swift_command import Configuration, swift_program
 
 ROOT = Path(__file__).resolve().parents[2]
 JAR = ROOT / "android_app" / "core" / "target" / "deepnarrow-harness.jar"
@@ -54,9 +54,9 @@ def harnesses(jar: Path) -> dict[str, list[str]]:
     Raises:
         UserError: the Swift command is not built.
     """
-    swift = swift_program()
+    swift = swift_program(Configuration.RELEASE)
     if not swift:
-        raise UserError("the Swift command is not built; run bash ios_app/ci/test.sh")
+        raise UserError("the Swift command is not built; run bash ios_app/ci/release.sh")
     found = {SWIFT: [*swift, "run"], PYTHON: [sys.executable, "-m", "scripts.host"]}
     if jar.is_file():
         found[JVM] = ["java", "-jar", str(jar), "run"]
@@ -97,7 +97,7 @@ def figures(rounds: list[dict[str, RunRecord]], index: int) -> dict[str, Figure]
     found: dict[str, Figure] = {}
     for name in rounds[0]:
         found[f"{name} step ms"] = over_rounds([step_p50_ms(records[name], index) for records in rounds])
-    for name in rounds[0].keys() - {SWIFT}:
+    for name in [each for each in rounds[0] if each != SWIFT]:
         ratios = [step_p50_ms(records[SWIFT], index) / step_p50_ms(records[name], index) for records in rounds]
         found[f"swift / {name}"] = over_rounds(ratios)
     for name in rounds[0]:

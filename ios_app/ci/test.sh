@@ -49,8 +49,5 @@ start=$SECONDS
 swift_ test "${flags[@]}" --skip-build --disable-xctest
 echo "swift test: $((SECONDS - start)) s"
 start=$SECONDS
-swift_ build -c release --product deepnarrow-harness --package-path ios_app --scratch-path build/swift -debug-info-format none
-echo "swift build -c release: $((SECONDS - start)) s"
-start=$SECONDS
 DEEPNARROW_ARTIFACTS="$artifacts" "$python" -m pytest -q tests/scripts/ios_app
 echo "python tests of the Swift command: $((SECONDS - start)) s"

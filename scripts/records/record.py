@@ -20,7 +20,7 @@ class HarnessInfo(WireModel):
     """The program that ran.
 
     Attributes:
-        name: `deepnarrow-android`, `deepnarrow-jvm`, `deepnarrow-host` or `deepnarrow-ios`.
+        name: `deepnarrow-android`, `deepnarrow-jvm`, `deepnarrow-host`, `deepnarrow-ios` or `deepnarrow-swift`.
         build: git commit or hash of the package; None if unknown.
     """
 

@@ -84,7 +84,7 @@ class DeviceKind(StrEnum):
     PHONE = "phone"
     EMULATOR = "emulator"
     HOST = "host"  # this machine, Python runtimes
-    DESKTOP = "desktop"  # a desktop JVM with the Android core
+    DESKTOP = "desktop"  # a desktop process with the Kotlin or the Swift core
     FAKE = "fake"  # a process that plays a phone
 
 

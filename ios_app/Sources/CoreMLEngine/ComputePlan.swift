@@ -4,7 +4,10 @@
     import HarnessCore
 
     /// Where Core ML means to run the operations of a model: a forecast, made when it is asked, not an observation.
-    public struct ComputePlan: Sendable {
+    public struct ComputePlan: Codable, Sendable {
+        /// Beside the record of the run that it was made for.
+        public static let fileName = "compute_plan.json"
+
         /// Operations of the main function by the device that Core ML prefers for them, in the record's words.
         public let operations: [String: Int]
 
@@ -30,6 +33,16 @@
             let isKept = wanted.map { operations[$0] != nil } ?? true
             let set = asked == .default ? Backend.all : asked
             return (isKept ? [set.rawValue] : []) + operations.keys.sorted().filter { $0 != set.rawValue }
+        }
+
+        /// Counts are no part of the record: deep and wide differ in them, and would count as different setups. Throws `UserError`.
+        public func write(to folder: URL) throws {
+            let file = folder.appending(path: Self.fileName)
+            do {
+                try Wire.encode(self).write(to: file, options: .atomic)
+            } catch {
+                throw UserError("\(file.path): cannot be written: \(error.localizedDescription)")
+            }
         }
 
         private static func word(_ device: MLComputeDevice) -> String {

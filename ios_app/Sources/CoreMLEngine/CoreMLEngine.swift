@@ -11,8 +11,8 @@
 
         private let cache: URL
         private let osBuild: String
-        /// Of the artifact that was prepared last.
-        private var plan: ComputePlan?
+        /// Of the artifact that was prepared last; nil before.
+        public private(set) var plan: ComputePlan?
 
         /// Compiled models are kept in `cache`, one for each manifest and build of the system.
         public init(cache: URL, osBuild: String) {

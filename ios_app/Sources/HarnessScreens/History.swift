@@ -106,7 +106,7 @@ public enum Sharing {
     /// Several runs as one ZIP file of their folders, as `scripts.analysis` reads them once it is unpacked. Throws `UserError`.
     public static func archive(_ runIds: [String], named name: String, in folders: Folders) throws -> URL {
         let entries = runIds.sorted().flatMap { runId in
-            [RunStore.recordName, RunStore.doneName].compactMap { file -> ZipArchive.Entry? in
+            [RunStore.recordName, RunStore.doneName, "compute_plan.json"].compactMap { file -> ZipArchive.Entry? in
                 FileManager.default.contents(atPath: folders.runs.appending(path: "\(runId)/\(file)").path)
                     .map { ZipArchive.Entry(name: "\(runId)/\(file)", data: $0) }
             }

@@ -4,6 +4,8 @@ import Foundation
 
 /// Writes a page as SVG, with the marks that the app draws and a plain layout of its own for text and cards.
 struct PageSvg {
+    /// Fonts that a browser takes in Helvetica's place may be this much wider.
+    private static let widest = 1.2
     let width: Double
     let dark: Bool
     let scale: Double
@@ -32,7 +34,7 @@ struct PageSvg {
         let before = body
         body = ""
         y += 14
-        let badgeWidth = card.badge.map { TextSize.width($0.text, size: 12 * scale) + 24 } ?? 0
+        let badgeWidth = card.badge.map { Self.widest * TextSize.width($0.text, size: 12 * scale) + 24 } ?? 0
         let line = y
         paragraph(card.heading, size: 16, bold: true, ink: .text, left: 30, right: 30 + badgeWidth)
         if let badge = card.badge { draw(badge, x: width - 30 - badgeWidth + 4, y: line) }
@@ -69,7 +71,7 @@ struct PageSvg {
     }
 
     private mutating func draw(_ badge: Badge, x: Double, y: Double) {
-        let wide = TextSize.width(badge.text, size: 12 * scale) + 20
+        let wide = Self.widest * TextSize.width(badge.text, size: 12 * scale) + 20
         let ink = color(badge.tone.ink)
         body += "<rect x=\"\(f(x))\" y=\"\(f(y))\" width=\"\(f(wide))\" height=\"\(f(22 * scale))\" rx=\"\(f(11 * scale))\" fill=\"none\" stroke=\"\(ink)\"/>"
         body += svg(.text(badge.text, at: Point(x + 10, y + 15 * scale), size: 12 * scale, bold: true, .start, badge.tone.ink))
@@ -84,7 +86,7 @@ struct PageSvg {
 
     private func wrapped(_ text: String, size: Double, limit: Double) -> [String] {
         text.split(separator: " ").map(String.init).reduce(into: [String]()) { lines, word in
-            if let last = lines.last, TextSize.width(last + " " + word, size: size) <= limit { lines[lines.count - 1] = last + " " + word }
+            if let last = lines.last, Self.widest * TextSize.width(last + " " + word, size: size) <= limit { lines[lines.count - 1] = last + " " + word }
             else { lines.append(word) }
         }
     }

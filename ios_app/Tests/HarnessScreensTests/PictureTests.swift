@@ -19,7 +19,7 @@ private enum Example {
         RunningPage.page(
             RunningState(
                 title: "deep-30x576 (EXAMPLE)", arm: .deep, stage: stage, done: contexts.count, total: 2,
-                conditions: "thermal state nominal, battery 80 %, not plugged in", concerns: contexts.isEmpty ? [] : ["charging: the device is plugged in"],
+                conditions: "thermal state nominal, battery 80 %, plugged in", concerns: contexts.isEmpty ? [] : ["charging: the device is plugged in"],
                 latencies: contexts.map { StepLatencies(context: $0, forwardNs: latencies(6 * (1 + Double($0) / 4096))) }, place: "run 3 of 10"))
     }
 
@@ -62,6 +62,17 @@ private enum Example {
                 for mark in drawing.marks { #expect(isInside(mark, drawing), "\(mark) in \(width) at \(scale)") }
             }
         }
+    }
+
+    @Test(arguments: [200.0, 260, 390]) func aBarsNameAndItsNumbersDoNotMeet(width: Double) {
+        let bar = BandwidthBar(label: "deep-30x576", arm: .deep, achievedBytesPerS: 13.1e9, ceilingBytesPerS: 20e9)
+        let spans = BandwidthBars(bars: [bar]).drawing(width: width, scale: 1.4).marks.compactMap { mark -> (y: Double, left: Double, right: Double)? in
+            guard case .text(let words, let at, let size, _, let anchor, _) = mark else { return nil }
+            let wide = TextSize.width(words, size: size)
+            return anchor == .end ? (at.y, at.x - wide, at.x) : (at.y, at.x, at.x + wide)
+        }
+        #expect(spans.count == 2)
+        #expect(spans[0].y != spans[1].y || spans[0].right <= spans[1].left)
     }
 
     @Test func aBarIsAsHighAsItsTokenWasSlow() {

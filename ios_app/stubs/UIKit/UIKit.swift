@@ -29,13 +29,6 @@
     nonisolated public class var didBecomeActiveNotification: Notification.Name { fatalError() }  // iOS 4
     nonisolated public class var didEnterBackgroundNotification: Notification.Name { fatalError() }  // iOS 4
 }
-extension UIApplication {  // iOS 4
-    nonisolated public class var didBecomeActiveNotification: Notification.Name { fatalError() }  // iOS 4
-}
-extension UIDevice {  // iOS 3
-    nonisolated public class var batteryLevelDidChangeNotification: Notification.Name { fatalError() }  // iOS 3
-    nonisolated public class var batteryStateDidChangeNotification: Notification.Name { fatalError() }  // iOS 3
-}
 /// Foundation's on Apple's systems; Linux has none of these.
 extension ProcessInfo {  // iOS 2
     public enum ThermalState: Int, Sendable { case nominal, fair, serious, critical }  // iOS 11
