@@ -199,8 +199,8 @@ def _cell(key: CellKey, runs: list[RunRecord], ended: list[RunRecord]) -> Cell:
 
 
 def _key(record: RunRecord, artifact: ArtifactFacts) -> CellKey:
-    subject = Network(artifact.pair, artifact.arm, artifact.shape_name, artifact.content_id)
-    return CellKey(setup_of(record, artifact), subject)
+    network = Network(artifact.pair, artifact.arm, artifact.shape_name, artifact.content_id)
+    return CellKey(setup_of(record, artifact), network)
 
 
 def _same_but_reported(one: CellKey, other: CellKey) -> bool:

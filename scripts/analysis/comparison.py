@@ -153,9 +153,9 @@ def compare_results(
 def _networks(cells: Iterable[Cell]) -> dict[_Network, list[Cell]]:
     found: dict[_Network, list[Cell]] = {}
     for cell in cells:
-        setup, subject = cell.key.setup, cell.key.network
+        setup, network = cell.key.setup, cell.key.network
         runtime = f"{setup.target}-{setup.scheme}"
-        key = _Network(setup.device, runtime, subject.pair, subject.arm, subject.shape_name)
+        key = _Network(setup.device, runtime, network.pair, network.arm, network.shape_name)
         found.setdefault(key, []).append(cell)
     return found
 
@@ -258,5 +258,5 @@ def _untested(each: _Measured) -> Change:
 
 
 def _label(cell: Cell) -> str:
-    subject, setup = cell.key.network, cell.key.setup
-    return f"{subject.pair}/{subject.shape_name} {setup.target}-{setup.scheme} on {setup.device.id}"
+    network, setup = cell.key.network, cell.key.setup
+    return f"{network.pair}/{network.shape_name} {setup.target}-{setup.scheme} on {setup.device.id}"

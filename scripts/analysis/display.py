@@ -88,10 +88,10 @@ def print_comparison(comparison: Comparison) -> None:
         print_setup(setup)
         table = new_table("network", "candidate is", ">ratio", "90 % interval", ">p", ">runs")
         for each in mine:
-            subject, change = each.candidate.key.network, each.change
+            network, change = each.candidate.key.network, each.change
             interval = "" if math.isnan(change.low) else f"{shown(change.low)} to {shown(change.high)}"
             table.add_row(
-                f"{subject.pair}/{subject.shape_name}", change.outcome, shown(change.ratio), interval,
+                f"{network.pair}/{network.shape_name}", change.outcome, shown(change.ratio), interval,
                 f"{change.p_adjusted:.2g}", f"{change.n_baseline}+{change.n_candidate}",
             )  # fmt: skip
         show(table)

@@ -80,7 +80,7 @@ def print_comparison(comparison: Comparison) -> None:
 
 
 def _head(cell: Cell) -> dict[str, object]:
-    return {"setup": cell.key.setup, "subject": cell.key.network, "counts": dict(cell.counts)}
+    return {"setup": cell.key.setup, "network": cell.key.network, "counts": dict(cell.counts)}
 
 
 def _outcome(outcome: PriceFit | Unidentified, probe_bytes_per_s: float | None) -> dict[str, object]:

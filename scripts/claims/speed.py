@@ -219,8 +219,8 @@ def _but_threads(timing: Timing) -> Setup | None:
 
 def _but_scheme(cell: Cell) -> tuple[object, ...]:
     """What an fp32 cell and its quantised twin share; their artifacts differ, so their content does too."""
-    setup, subject = cell.key.setup, cell.key.network
-    return replace(setup, scheme=Scheme.FP32), subject.pair, subject.arm
+    setup, network = cell.key.setup, cell.key.network
+    return replace(setup, scheme=Scheme.FP32), network.pair, network.arm
 
 
 def _largest_product(shape: Shape) -> str:

@@ -64,5 +64,5 @@ def _verdict_order(row: PairVerdict, setups: Sequence[Setup]) -> tuple[int, str,
 
 
 def _cell_order(cell: Cell, setups: Sequence[Setup]) -> tuple[int, str, str, str]:
-    subject = cell.key.network
-    return setups.index(cell.key.setup), subject.pair, str(subject.arm), subject.shape_name
+    network = cell.key.network
+    return setups.index(cell.key.setup), network.pair, str(network.arm), network.shape_name
