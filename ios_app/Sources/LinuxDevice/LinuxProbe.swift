@@ -17,7 +17,9 @@ public final class LinuxProbe: DeviceProbe {
         self.clock = clock
         self.played = played
         self.proc = proc
-        cpus = proc.cpuIds()
+        let known = proc.cpuIds()
+        // A container may have no /sys.
+        cpus = known.isEmpty ? Array(0..<(proc.allowedCpus() ?? ProcessInfo.processInfo.activeProcessorCount)) : known
     }
 
     public func harness() -> HarnessInfo { info }
