@@ -17,6 +17,7 @@ from models.shape import Shape
 from scripts.analysis.metrics import MetricName, RunMetrics, run_metrics
 from scripts.records import (
     DONE_FILE,
+    FARM_HARNESS,
     RECORD_FILE,
     ArtifactFacts,
     Completed,
@@ -207,7 +208,8 @@ def _same_but_reported(one: CellKey, other: CellKey) -> bool:
     """Whether `other` is `one` as far as it was reported before the run ended."""
     known, setup = one.setup, other.setup
     filled = replace(
-        setup, runtime=setup.runtime or known.runtime, backends=setup.backends or known.backends,
+        setup, harness=known.harness if setup.harness.name == FARM_HARNESS else setup.harness,
+        runtime=setup.runtime or known.runtime, backends=setup.backends or known.backends,
         plugged=known.plugged if setup.plugged is None else setup.plugged,
     )  # fmt: skip
     return one.network == other.network and filled == known

@@ -74,7 +74,7 @@ class Step:
 def find_steps(
     values: Sequence[float], floor: float = METRICS[MetricName.DECODE_P50_MS].floor, num_series: int = 1
 ) -> list[Step]:
-    """Steps in a series of positive numbers, found night after night, as they would have been then.
+    """Steps in a series of positive numbers, found night after night from the first on.
 
     The mean of five nights is held against the median of all nights since the last step, at least ten, in units of
     their spread. Nights count as correlated (0.6 from one to the next), Student's t has the degrees of freedom of that

@@ -1,10 +1,12 @@
 """Records that the farm writes because the harness could not."""
 
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
 from models.errors import UserError
 from scripts.records import (
+    FARM_HARNESS,
     RECORD_SCHEMA,
     ArtifactFacts,
     Completed,
@@ -21,7 +23,6 @@ from scripts.records import (
     read_record,
 )
 
-FARM_HARNESS = "deepnarrow-farm"
 NO_EVIDENCE = Evidence(exit_info=None, crash_log=None, output=None)
 
 
@@ -31,7 +32,7 @@ def empty_record(
     """The record of a run of which the harness left nothing."""
     return RunRecord(
         schema=RECORD_SCHEMA, request=request, outcome=outcome, device=device, artifact=artifact,
-        harness=HarnessInfo(name=FARM_HARNESS, version="0.1.0", build=None, debug=False),
+        harness=HarnessInfo(name=FARM_HARNESS, version=version("deepnarrow"), build=None, debug=False),
         started_utc=datetime.now(UTC).isoformat(timespec="milliseconds"), duration_ns=None, start_wait_ns=None,
         environment_before=None, environment_after=None, bandwidth=None, load=None, observed=None, self_check=None,
         prefill=(), decode=(), sustained=None, memory=(), concerns=(), evidence=None,

@@ -20,6 +20,7 @@ from scripts.records.files import (
 )
 from scripts.records.record import (
     DONE_SCHEMA,
+    FARM_HARNESS,
     RECORD_SCHEMA,
     ArtifactFacts,
     Bandwidth,
@@ -74,6 +75,7 @@ __all__ = [
     "DONE_FILE",
     "DONE_SCHEMA",
     "FAILURE_CLASS",
+    "FARM_HARNESS",
     "RECORD_FILE",
     "RECORD_SCHEMA",
     "REQUEST_SCHEMA",

@@ -14,6 +14,8 @@ from scripts.records.vocabulary import ConcernCode, DeviceKind, FailureKind, Loa
 
 RECORD_SCHEMA = "deepnarrow/run-record/1"
 DONE_SCHEMA = "deepnarrow/done/1"
+# In records that the farm writes because the harness left none.
+FARM_HARNESS = "deepnarrow-farm"
 
 
 class HarnessInfo(WireModel):

@@ -6,7 +6,8 @@ import pytest
 from models.errors import UserError
 from scripts.analysis.cells import RunState, group_cells, load_records
 from scripts.analysis.metrics import METRICS, MetricName, mean_context, run_metrics
-from scripts.records import Protocol, read_record
+from scripts.farm.outcomes import empty_record
+from scripts.records import Failed, FailureKind, Protocol, Stage, read_record
 from scripts.testing.records.generator import (
     PROTOCOL,
     Campaign,
@@ -118,6 +119,18 @@ def test_other_conditions_are_other_cells(other):
     one = generate_records([GeneratedDevice()], pair_networks("tiny"))
     two = generate_records(other.get("devices", [GeneratedDevice()]), pair_networks("tiny"), other.get("campaign"))
     assert len(group_cells([*one, *two])) == 4
+
+
+def test_a_run_that_left_no_record_is_counted_in_its_cell():
+    """The farm writes its record, and knows of the harness nothing but that it left none."""
+    records = generate_records([GeneratedDevice()], pair_networks("tiny"), Campaign(repetitions=3))
+    lost = records[-1]
+    request = lost.request.model_copy(update={"run_id": "lost.a0"})
+    crashed = Failed(stage=Stage.LOAD, failure=FailureKind.CRASHED, message="gone")
+    records.append(empty_record(request, crashed, lost.device, lost.artifact))
+    cells = group_cells(records)
+    assert len(cells) == 2
+    assert sorted(cell.counts[RunState.FAILED] for cell in cells) == [0, 1]
 
 
 def test_records_are_loaded_with_reasons_for_those_that_are_not(tmp_path):
