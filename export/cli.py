@@ -1,4 +1,4 @@
-"""The command line: `python -m export all|list|pair|sweep|verify|inspect`."""
+"""The command line: `python -m export all|list|pair|sweep|verify|generate|inspect`."""
 
 import os
 import signal
@@ -8,17 +8,20 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.status import Status
 
 from export.arguments import (
+    check_text,
     parse_choices,
     parse_count,
     parse_depths,
-    parse_weights,
-    plan_pair,
+    plan_like,
+    plan_shapes,
     plan_sweep,
     sweep_design,
 )
+from export.checkpoints import parse_weights
 from export.console import ExitCode, print_json, run_app, say
 from export.display import (
     print_artifact,
@@ -40,7 +43,10 @@ from export.sdk_output import sdk_output_hidden
 from export.targets.base import AttentionForm, ExportOptions, ExportSpec, TargetName
 from export.targets.registry import get_target
 from models.audit import audit
+from models.cost import parameter_counts
+from models.errors import UserError
 from models.pair import reference_for
+from models.shape import describe
 
 app = typer.Typer(
     add_completion=False,
@@ -67,12 +73,15 @@ Chunk = Annotated[int, typer.Option("--prefill-chunk", help="Most tokens one cal
 @app.command("all")
 def export_all(
     pair: Annotated[
-        str, typer.Option("--pair", help="A pair from `list`, or a new name with --weights.")
-    ] = "mobilellm-125m",
+        str | None, typer.Option("--pair", help="A pair from `list` (mobilellm-125m), or a new name with --weights.")
+    ] = None,
     target: Targets = "all",
     scheme: Schemes = "int4",
     weights: Annotated[
-        list[str] | None, typer.Option("--weights", metavar="ARM=DIR", help="Hugging Face folder for an arm: deep=DIR.")
+        list[str] | None,
+        typer.Option(
+            "--weights", metavar="[ARM=]DIR", help="Hugging Face folder or hub id: alone, or for an arm as deep=DIR."
+        ),
     ] = None,
     out: Out = Path("artifacts"),
     jobs: Workers = None,
@@ -82,15 +91,21 @@ def export_all(
     seed: Seed = 0,
     max_context: MaxContext = 1024,
     prefill_chunk: Chunk = 128,
+    text: Annotated[
+        Path | None, typer.Option("--text", help="UTF-8 text to measure a checkpoint's quality on, not our own sample.")
+    ] = None,
     coreml_attention: Annotated[
         AttentionForm, typer.Option(help="How Core ML graphs spell attention.")
     ] = AttentionForm.FUSED,
 ) -> None:
-    """Export both arms of a pair to every target. The defaults make the six artifacts of mobilellm-125m at int4."""
-    shapes = plan_pair(pair, seed, parse_weights(weights or []))
+    """Export a checkpoint, or both arms of a pair, to every target; by default mobilellm-125m at int4."""
+    shapes = plan_shapes(pair, seed, parse_weights(weights or []))
+    _warn_of_context(shapes, max_context)
     options = ExportOptions(max_context=max_context, prefill_chunk=prefill_chunk, coreml_attention=coreml_attention)
     targets, schemes = parse_choices(target, TargetName, "target"), parse_choices(scheme, Scheme, "scheme")
-    planned = _plan(shapes, targets, schemes, options, Thoroughness.FULL, out, force, dry_run)
+    if text is not None:
+        check_text(shapes, text)
+    planned = _plan(shapes, targets, schemes, options, Thoroughness.FULL, out, force, dry_run, text)
     _carry_out(planned, lambda todo: [[job] for job in todo], out, jobs, dry_run, as_json)
 
 
@@ -105,7 +120,7 @@ def export_sweep(
     as_json: AsJson = False,
     seed: Seed = 0,
     min_mb: Annotated[float, typer.Option(help="Least weight MB read per token: twice the last-level cache.")] = 40,
-    max_mb: Annotated[float, typer.Option(help="Most weight MB read per token.")] = 130,
+    max_mb: Annotated[float, typer.Option(help="Most weight MB read per token.")] = 160,
 ) -> None:
     """Export the sweep: random-weight shapes whose depth and bytes are decorrelated, for measuring a layer's price."""
     targets, schemes = parse_choices(target, TargetName, "target"), parse_choices(scheme, Scheme, "scheme")
@@ -133,14 +148,26 @@ def list_choices(out: Out = Path("artifacts"), as_json: AsJson = False) -> None:
 @app.command("pair")
 def audit_pair(
     params: Annotated[str, typer.Option("--params", help="Total parameters of the deep shape, such as 125M.")] = "125M",
-    layers: Annotated[str, typer.Option("--layers", help="Depths of the two shapes, deep first.")] = "30,12",
+    layers: Annotated[
+        str, typer.Option("--layers", help="Depths of the two shapes, deep first; with --like the partner's alone.")
+    ] = "30,12",
+    like: Annotated[
+        str | None, typer.Option("--like", metavar="DIR", help="Export this checkpoint with a matching random partner.")
+    ] = None,
     scheme: Annotated[Scheme, typer.Option("--scheme", help="Storage that bytes are counted in.")] = Scheme.INT4,
     target: Annotated[
         TargetName, typer.Option("--target", help="Runtime that bytes are counted for.")
     ] = TargetName.EXECUTORCH,
+    out: Out = Path("artifacts"),
+    jobs: Workers = None,
+    force: Force = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Match two depths under all four budgets, and tell whether the arm that reads less changes with the budget."""
+    if like is not None:
+        _export_like(like, layers, scheme, target, out, jobs, force, dry_run, as_json)
+        return
     deep_layers, wide_layers = parse_depths(layers)
     deep = reference_for(parse_count(params), deep_layers)
     storage = get_target(target).storage(ExportSpec(shape=deep, scheme=scheme))
@@ -151,29 +178,37 @@ def audit_pair(
 def verify(
     folders: Annotated[list[Path], typer.Argument(help="Artifact folders.")],
     weights: Annotated[
-        Path | None, typer.Option("--weights", help="The Hugging Face folder they were made from.")
+        list[str] | None, typer.Option("--weights", help="A Hugging Face folder they were made from; may be repeated.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Repeat every gate on artifacts from disk: files, operators, size, weights by value, logits, greedy tokens."""
-    from export.proof.verify import verify_artifact  # imports torch, which the other commands do without
+    from export.proof.verify import open_sources, verify_artifact  # imports torch, which others do without
 
+    sources = open_sources(weights or [])
     results: list[dict[str, object]] = []
+    code = 0
     for folder in folders:
         try:
-            with sdk_output_hidden() as terminal, Console(file=terminal).status(f"{folder}") as status:
-                proof = verify_artifact(folder, weights, os.cpu_count() or 1, _step_shower(status, folder))
+            with sdk_output_hidden() as terminal, Console(file=terminal).status(escape(f"{folder}")) as status:
+                proof = verify_artifact(folder, sources, os.cpu_count() or 1, _step_shower(status, folder))
         except GateError as error:
             say(f"failed: {folder}: {error}")
             results.append({"folder": folder, "verified": False, "gate": error.gate, "message": str(error)})
+            code = code or ExitCode.FAILED
+            continue
+        except UserError as error:
+            say(f"error: {error}")
+            results.append({"folder": folder, "verified": False, "message": str(error)})
+            code = ExitCode.USAGE
             continue
         results.append({"folder": folder, "verified": True, "gates": proof.gates})
         if not as_json:
             print_gates(folder, proof.gates)
     if as_json:
         print_json({"artifacts": results})
-    if not all(result["verified"] for result in results):
-        raise typer.Exit(ExitCode.FAILED)
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command("inspect")
@@ -186,19 +221,64 @@ def inspect(folder: Annotated[Path, typer.Argument(help="An artifact folder.")],
         print_artifact(folder, manifest)
 
 
+def _warn_of_context(shapes: list[PlannedShape], max_context: int) -> None:
+    for planned in shapes:
+        if planned.trained_context is not None and max_context > planned.trained_context:
+            say(
+                f"warning: {planned.name} was trained for {planned.trained_context} positions; "
+                f"beyond them the {max_context} of --max-context are untested text"
+            )
+
+
+def _export_like(
+    like: str, layers: str, scheme: Scheme, target: TargetName, out: Path, workers: int | None, force: bool,
+    dry_run: bool, as_json: bool,
+) -> None:  # fmt: skip
+    """A checkpoint and the partner that it lacks, as a pair."""
+    shapes = plan_like(parse_weights([like]), layers, seed=0)
+    options = ExportOptions()
+    _warn_of_context(shapes, options.max_context)
+    for planned in shapes:
+        say(
+            f"{planned.pair}: {planned.arm} {describe(planned.shape)}, "
+            f"{parameter_counts(planned.shape).total:,} parameters"
+        )
+    planned_jobs = _plan(shapes, [target], [scheme], options, Thoroughness.FULL, out, force, dry_run)
+    _carry_out(planned_jobs, lambda todo: [[job] for job in todo], out, workers, dry_run, as_json)
+
+
+@app.command("generate")
+def generate(
+    folder: Annotated[Path, typer.Argument(help="An artifact made from a checkpoint with a tokenizer.")],
+    prompt: Annotated[str, typer.Argument(help="What to say to it.")],
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Most tokens of the answer.")] = 64,
+    chat: Annotated[bool, typer.Option(help="Wrap the prompt in the chat template, where there is one.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Greedy text from an artifact, through its own runtime."""
+    from export.generate import generate_text
+
+    with sdk_output_hidden():
+        said = "".join(generate_text(folder, prompt, max_tokens, os.cpu_count() or 1, chat))
+    if as_json:
+        print_json({"text": said})
+    else:
+        print(said)
+
+
 def _step_shower(status: Status, folder: Path) -> Callable[[str], None]:
-    return lambda step: status.update(f"{folder}: {step}")
+    return lambda step: status.update(escape(f"{folder}: {step}"))
 
 
 def _plan(
     shapes: list[PlannedShape], targets: list[TargetName], schemes: list[Scheme], options: ExportOptions,
-    thoroughness: Thoroughness, out: Path, force: bool, dry_run: bool,
+    thoroughness: Thoroughness, out: Path, force: bool, dry_run: bool, text: Path | None = None,
 ) -> list[PlannedJob]:  # fmt: skip
     for name in targets:
         get_target(name).toolchain()  # a missing SDK is told before any work
     if not dry_run:
         remove_leftovers(out)
-    return decide(make_jobs(shapes, targets, schemes, options, thoroughness, out), force)
+    return decide(make_jobs(shapes, targets, schemes, options, thoroughness, out, text), force)
 
 
 def _carry_out(

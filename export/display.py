@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from export.console import print_json
@@ -35,7 +36,7 @@ def print_plan(planned: list[PlannedJob], as_json: bool) -> None:
         return
     table = _table("artifact", "action", "because", ">predicted MB")
     for item in planned:
-        table.add_row(str(item.job.folder), item.action, item.reason, f"{item.predicted_bytes / _MB:.1f}")
+        table.add_row(escape(str(item.job.folder)), item.action, item.reason, f"{item.predicted_bytes / _MB:.1f}")
     _print(table)
 
 
@@ -59,14 +60,14 @@ def print_outcomes(
         print_json({"elapsed_s": round(elapsed_s, 1), "jobs": [_outcome(p, done, manifests) for p in planned]})
         return
     table = _table(
-        "artifact", "result", ">file MB", ">MB/token", ">cosine", ">error/floor", ">greedy", ">s", ">peak MB"
+        "artifact", "result", ">file MB", ">MB/token", ">cosine", ">error/floor", ">greedy", ">nats", ">s", ">peak MB"
     )
     for item in planned:
         outcome, manifest = done.get(item.job.folder), manifests.get(item.job.folder)
         if isinstance(outcome, Failed) or manifest is None:
-            table.add_row(item.job.label, "FAILED")
+            table.add_row(escape(item.job.label), "FAILED")
         else:
-            table.add_row(item.job.label, "verified" if outcome else item.action, *_figures(manifest))
+            table.add_row(escape(item.job.label), "verified" if outcome else item.action, *_figures(manifest))
     _print(table)
     made = sum(isinstance(outcome, Done) for outcome in done.values())
     _print(
@@ -74,7 +75,8 @@ def print_outcomes(
         f"under {_common_root(planned)}; {elapsed_s:.0f} s"
     )
     _print(
-        "cosine: logits against float32 eager. error/floor: against eager with the same weights; rounding alone is 1."
+        "cosine: centred logits against float32 eager. error/floor: against eager with the same weights; "
+        "rounding alone is 1. nats: above float32 on a text, where the weights came with a tokenizer."
     )
 
 
@@ -96,7 +98,7 @@ def print_artifact(folder: Path, manifest: Manifest) -> None:
     arm = f", {m.arm} arm" if m.arm else ""
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in (
-        ("artifact", str(folder)),
+        ("artifact", escape(str(folder))),
         ("pair", f"{m.pair}{arm}"),
         ("shape", describe(m.shape)),
         ("for", f"{m.target} {m.scheme}, " + ", ".join(f"{k} {v}" for k, v in m.toolchain.items())),
@@ -111,6 +113,7 @@ def print_artifact(folder: Path, manifest: Manifest) -> None:
         ("attention, cache", f"{m.observed.attention_operator}; {m.observed.cache_operator or 'none'}"),
         ("delegates", _delegates(m)),
         ("inputs", ", ".join(f"{t.name} {t.dtype}[{', '.join(map(str, t.shape))}]" for t in m.observed.inputs[:2])),
+        ("quality", _quality(m)),
         ("verified by", f"{m.verified_by} ({m.thoroughness})"),
         ("made in", f"{m.export.wall_ns / 1e9:.1f} s, peak {m.export.peak_memory_bytes / _MB:.0f} MB "
                     f"({_imports(m)})"),
@@ -207,9 +210,20 @@ def _figures(m: Manifest) -> list[str]:
         f"{logits['cosine_to_float32']:.4f}",
         f"{FLOOR_FACTOR * logits['relative_rms'] / allowed[Gate.LOGITS]['relative_rms']:.2f}",
         f"{greedy['agreed']:.0f}/{greedy['steps']:.0f}" if greedy else "-",
+        f"{m.quality.nats:+.3f}" if m.quality else "-",
         f"{m.export.wall_ns / 1e9:.1f}",
         f"{m.export.peak_memory_bytes / _MB:.0f}",
     ]
+
+
+def _quality(m: Manifest) -> str:
+    q = m.quality
+    if q is None:
+        return "not measured: the weights came without a tokenizer"
+    return (
+        f"{q.nats:+.4f} +- {q.standard_error:.4f} nats a token above float32, KL {q.kl:.4f}, "
+        f"same likeliest token {q.top1:.0%}, over {q.tokens} tokens of {q.text}"
+    )
 
 
 def _imports(m: Manifest) -> str:
@@ -258,4 +272,6 @@ def _common_root(planned: list[PlannedJob]) -> Path:
 def _print(content: object) -> None:
     # A file or a pipe has no width; tables there must not be folded to 80 columns.
     console = Console()
-    (console if console.is_terminal else Console(width=160)).print(content, highlight=False)
+    # Text may hold brackets of a path; only tables have styles of their own.
+    markup = not isinstance(content, str)
+    (console if console.is_terminal else Console(width=160)).print(content, highlight=False, markup=markup)

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
 from export.files import read_json, write_json
 from export.proof.gates import Gate, GateError, GateResult
+from export.proof.quality import Quality
 from export.proof.reference import REFERENCE_FILE, NetworkReference, Reference, TextReference, Thoroughness
 from export.quantization import Scheme
 from export.targets.base import ExportOptions, ExportSpec, Observed, TargetName, TensorInfo, TokenIds
@@ -33,7 +34,7 @@ T = TypeVar("T")
 # The dataclasses inside a manifest refuse unknown keys as its own models do.
 for _embedded in (
     TransformerShape, MlpShape, Llama3RopeScaling, ExportOptions, TokenIds, Observed, TensorInfo, GateResult, TokenCost,
-    ActivationBytes, BitsPerWeight,
+    ActivationBytes, BitsPerWeight, Quality,
 ):  # fmt: skip
     _embedded.__pydantic_config__ = ConfigDict(extra="forbid")  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -111,6 +112,7 @@ class Manifest(_Model):
         observed: facts read back from the model files, beside the `options` that were asked for.
         cost_per_token: with a full cache, `options.max_context` positions.
         verified_by: what executed the artifact for the gates.
+        quality: what the stored weights cost on a text; None for weights that came without a tokenizer.
     """
 
     schema_: Literal["deepnarrow/manifest/1"] = Field(MANIFEST_SCHEMA, alias="schema")
@@ -135,6 +137,7 @@ class Manifest(_Model):
     verified_by: str
     thoroughness: Thoroughness
     gates: tuple[GateResult, ...]
+    quality: Quality | None = None
     export: ExportEffort
 
     @model_validator(mode="after")

@@ -9,20 +9,20 @@ import torch
 from export.quantized import QuantizedTensor
 from models.storage import WeightFormat
 
-HQQ_ITERATIONS = 20
-HQQ_TOLERANCE = 1e-5
-HQQ_BLOCK = 1 << 17  # weights
-_EPS = torch.finfo(torch.float32).eps
+# Weights of a block: rows are independent, and a block of them stays in the processor's cache.
+_BLOCK = 1 << 17
 
 
 def quantize(weight: np.ndarray, form: WeightFormat, scale_dtype: torch.dtype) -> QuantizedTensor:
-    """Quantise float32 [rows, columns] to `form`; 4 bits by HQQ, 8 bits by the largest magnitude of a group.
+    """Quantise float32 [rows, columns] to `form` by rounding to nearest, with a scale that fits a group's extremes.
 
-    The integers are those that ExecuTorch's `export_llama` computes (torchao's `hqq_scale_only` and its symmetric
-    per-row int8), before the scales are rounded to `scale_dtype`.
+    8 bits: the largest magnitude falls on 127.5. 4 bits with signed scales: the weight of largest magnitude falls on
+    -8, the rule of llama.cpp's Q4_0; 4 bits with positive ones: nothing is clipped, the scale is
+    max(largest / 7, -smallest / 8). The integers are computed with the scale as it is stored. Fitting scales by least
+    squares (HQQ and its like) lowers the error of the weights and raises that of the model; see docs/quality.md.
 
     Args:
-        weight: float32 [rows, columns].
+        weight: float32 [rows, columns], finite.
         form: a quantised format.
         scale_dtype: float type the target stores scales in; its width must be the format's `scale_bits`.
     """
@@ -31,8 +31,19 @@ def quantize(weight: np.ndarray, form: WeightFormat, scale_dtype: torch.dtype) -
     tensor = torch.from_numpy(weight)
     group = form.group_size or weight.shape[1]
     with _one_thread():
-        values, scales = _hqq(tensor, group) if form.bits == 4 else _by_magnitude(tensor, group)
-    return QuantizedTensor(values.numpy(), scales.to(scale_dtype).float().numpy(), form.bits)
+        groups = tensor.reshape(weight.shape[0], -1, group)
+        parts = [_round(block, form, scale_dtype) for block in groups.split(max(1, _BLOCK // weight.shape[1]))]
+    values, scales = (torch.cat(part) for part in zip(*parts, strict=True))
+    return QuantizedTensor(values.reshape(weight.shape).numpy(), scales.numpy(), form.bits)
+
+
+def smallest_scale(scale_dtype: torch.dtype) -> float:
+    """The least scale that is stored: a normal number where there is room for one, float16's smallest otherwise.
+
+    XNNPACK refuses zero and subnormal scales; float16's normal numbers end at 6e-5, above what weights may need.
+    """
+    info = torch.finfo(scale_dtype)
+    return info.smallest_normal if scale_dtype is not torch.float16 else 2.0**-24
 
 
 @contextmanager
@@ -46,39 +57,18 @@ def _one_thread() -> Generator[None]:
         torch.set_num_threads(threads)
 
 
-def _hqq(weight: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Half-quadratic quantisation, scales only (arXiv 2309.15531 simplified as in torchao 0.18).
-
-    Rounding and a least-squares refit of the scales alternate until no scale of the tensor moves by 1e-5. That test
-    sees the whole tensor, so projections that a target packs together must still be quantised one by one.
-    """
-    groups = weight.reshape(weight.shape[0], -1, group)
-    # Rows are independent within an iteration; a block of them stays in the processor's cache.
-    blocks = groups.split(max(1, HQQ_BLOCK // weight.shape[1]))
-    scale = (groups.abs().amax(2) / 8).clamp_min(_EPS)
-    for _ in range(HQQ_ITERATIONS):
-        previous = scale
-        scale = torch.cat([_refit(*pair) for pair in zip(blocks, previous.split(len(blocks[0])), strict=True)])
-        if ((scale - previous).abs() / previous.clamp_min(_EPS)).max() < HQQ_TOLERANCE:
-            break
-    pairs = zip(blocks, scale.split(len(blocks[0])), strict=True)
-    return torch.cat([_round(*pair).to(torch.int8) for pair in pairs]).reshape(weight.shape), scale
-
-
-def _round(groups: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    return (groups / scale.unsqueeze(-1)).round_().clamp_(-8, 7)
-
-
-def _refit(groups: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """The scale that fits each group best, given what the present one rounds it to."""
-    rounded = _round(groups, scale)
-    dots, norms = (groups * rounded).sum(2), rounded.square_().sum(2)
-    return torch.where(norms > 0, dots / norms, scale).clamp_min(_EPS)
-
-
-def _by_magnitude(weight: torch.Tensor, group: int) -> tuple[torch.Tensor, torch.Tensor]:
-    groups = weight.reshape(weight.shape[0], -1, group)
-    magnitude = torch.maximum(-groups.amin(2).clamp(max=0), groups.amax(2).clamp(min=0))
-    scale = (magnitude / 127.5).clamp_min(_EPS)
-    values = torch.clamp(torch.round(groups * (1.0 / scale)[:, :, None]), -128, 127).to(torch.int8)
-    return values.reshape(weight.shape), scale
+def _round(groups: torch.Tensor, form: WeightFormat, scale_dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """[rows, groups, group] -> int8 of the same size and float32 scales [rows, groups]."""
+    low, high = groups.amin(2).clamp(max=0), groups.amax(2).clamp(min=0)
+    if form.bits == 8:
+        scale = torch.maximum(-low, high) / 127.5
+    elif form.signed_scales:
+        scale = torch.where(high > -low, -high, -low) / 8
+    else:
+        scale = torch.maximum(high / 7, -low / 8)
+    scale = scale.to(scale_dtype).float()
+    least = smallest_scale(scale_dtype)
+    scale = torch.where(scale.abs() < least, least, scale)
+    top = 2 ** (form.bits - 1)
+    values = (groups / scale.unsqueeze(-1)).round_().clamp_(-top, top - 1)
+    return values.to(torch.int8), scale

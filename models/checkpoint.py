@@ -12,12 +12,16 @@ from safetensors import SafetensorError, safe_open
 
 from models.errors import UserError
 from models.huggingface import (
+    LFS_HINT,
+    JsonFile,
     SpecialTokens,
     canonical_name,
     huggingface_name,
+    is_lfs_pointer,
     read_json,
     read_shape,
     read_special_tokens,
+    read_trained_context,
 )
 from models.shape import TransformerShape
 from models.tensors import EMBEDDING, HEAD, TensorSpec, tensors
@@ -27,8 +31,8 @@ GENERATION_CONFIG = "generation_config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 TOKENIZER_FILES = (
-    "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json", "chat_template.jinja",
-    "vocab.json", "merges.txt", GENERATION_CONFIG,
+    "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json", "added_tokens.json",
+    "chat_template.jinja", "vocab.json", "merges.txt", GENERATION_CONFIG,
 )  # fmt: skip
 # What safetensors calls bfloat16, float16 and float32.
 _DTYPES = ("BF16", "F16", "F32")
@@ -62,6 +66,8 @@ class CheckpointWeights:
         shape: what the config describes.
         token_ids: special tokens of the checkpoint.
         tokenizer_files: files to ship beside an artifact, those of `TOKENIZER_FILES` that exist.
+        name: the hub's `owner/model` for a folder of its cache, else the folder's name. For people, no identity.
+        trained_context: positions it was trained for; None where its config does not say.
     """
 
     def __init__(
@@ -69,18 +75,32 @@ class CheckpointWeights:
         shape: TransformerShape,
         stored: Mapping[str, _StoredTensor],
         token_ids: SpecialTokens,
-        config: Path,
+        config: JsonFile,
         tokenizer_files: tuple[Path, ...],
     ) -> None:
         self.shape = shape
         self.token_ids = token_ids
         self.tokenizer_files = tokenizer_files
         self._stored = stored
-        self._config = config
+        self._config = config.path
+        self.name = _checkpoint_name(config.path.parent)
+        self.trained_context = read_trained_context(config)
 
     def get(self, name: str) -> np.ndarray:
         """The tensor `name` as float32, C-contiguous; bfloat16 and float16 widen without loss."""
         return self._stored[name].read().float().contiguous().numpy()
+
+    def check_values(self) -> None:
+        """Read every tensor and refuse numbers that are none.
+
+        Raises:
+            UserError: a tensor holds NaN or infinity; the line names it.
+        """
+        for tensor in self._stored.values():
+            values = tensor.read()
+            if not torch.isfinite(values).all():
+                what = "NaN" if values.isnan().any() else "infinity"
+                raise UserError(f"{tensor.path}: {tensor.name} holds {what}")
 
     @cached_property
     def fingerprint(self) -> str:
@@ -102,6 +122,8 @@ def open_checkpoint(folder: Path) -> CheckpointWeights:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: not a folder; expected one with {CONFIG} and {WEIGHTS}")
+    if not (folder / CONFIG).exists():
+        _weight_files(folder)  # a folder of another kind of checkpoint is told so
     config = read_json(folder / CONFIG)
     shape = read_shape(config)
     stored = _stored_tensors(folder)
@@ -111,7 +133,19 @@ def open_checkpoint(folder: Path) -> CheckpointWeights:
     generation = folder / GENERATION_CONFIG
     sources = (read_json(generation), config) if generation.exists() else (config,)
     present = tuple(folder / name for name in TOKENIZER_FILES if (folder / name).is_file())
-    return CheckpointWeights(shape, stored, read_special_tokens(*sources), config.path, present)
+    for path in present:
+        if is_lfs_pointer(path):
+            raise UserError(f"{path}: {LFS_HINT}")
+    return CheckpointWeights(shape, stored, read_special_tokens(*sources), config, present)
+
+
+def _checkpoint_name(folder: Path) -> str:
+    """`owner/model` for `models--owner--model/snapshots/<hash>`, the layout of the hub's cache; else the name."""
+    resolved = folder.resolve()
+    repository = resolved.parent.parent.name
+    if resolved.parent.name == "snapshots" and repository.startswith("models--"):
+        return repository.removeprefix("models--").replace("--", "/", 1)
+    return resolved.name
 
 
 def _stored_tensors(folder: Path) -> dict[str, _StoredTensor]:
@@ -157,6 +191,10 @@ def _weight_files(folder: Path) -> list[Path]:
     pickles = sorted(path.name for path in folder.glob("*.bin"))
     if pickles:
         raise UserError(f"{folder}: {pickles[0]} is a pickle, which is never loaded; save the model as {WEIGHTS}")
+    if gguf := sorted(path.name for path in folder.glob("*.gguf")):
+        raise UserError(
+            f"{folder}: {gguf[0]} is a GGUF file, made for llama.cpp; needed is the model's folder with {WEIGHTS}"
+        )
     raise UserError(f"{folder}: has neither {WEIGHTS} nor {INDEX}")
 
 
@@ -211,6 +249,8 @@ def _check_tied(folder: Path, stored: Mapping[str, _StoredTensor]) -> None:
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
+    if path.is_file() and is_lfs_pointer(path):
+        return UserError(f"{path}: {LFS_HINT}")
     return UserError(f"{path}: not a readable safetensors file ({' '.join(str(error).split())})")
 
 

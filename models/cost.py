@@ -10,7 +10,7 @@ from models.errors import UserError
 from models.meter import metered
 from models.shape import MlpShape, Shape, TransformerShape
 from models.storage import Storage
-from models.tensors import Role, TensorSpec, tensors
+from models.tensors import LAYER_MATRICES, Role, TensorSpec, tensors
 
 FP32_BYTES = 4
 
@@ -156,7 +156,7 @@ def weight_bytes_read(shape: Shape, storage: Storage) -> int:
 def bits_per_weight(shape: Shape, storage: Storage) -> BitsPerWeight:
     """Bits per weight of each role, scales included."""
     stored = stored_bytes(shape, storage)
-    linears = [spec for spec in tensors(shape) if spec.role is Role.LINEAR]
+    linears = [spec for spec in tensors(shape) if spec.role in LAYER_MATRICES]
     table = shape.vocab_size * shape.hidden_size if isinstance(shape, TransformerShape) else 0
     return BitsPerWeight(
         embedding=8 * stored.embedding / table if stored.embedding else None,

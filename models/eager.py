@@ -89,8 +89,8 @@ class EagerDecoder:
             q_BTNH, k_BTMH = self.norm(q_BTNH, q_norm), self.norm(k_BTMH, k_norm)
         q_BNTH, k_BMTH = self._rotate(q_BTNH.transpose(1, 2)), self._rotate(k_BTMH.transpose(1, 2))
         keys, values = self._caches[cache]
-        keys[:, :, self._span] = k_BMTH
-        values[:, :, self._span] = v_BTMH.transpose(1, 2)
+        keys[:, :, self._span] = self._cached(k_BMTH)
+        values[:, :, self._span] = self._cached(v_BTMH.transpose(1, 2))
         keys, values = keys[:, :, : self._span.stop], values[:, :, : self._span.stop]
         attended = functional.scaled_dot_product_attention(q_BNTH, keys, values, attn_mask=self._mask, enable_gqa=True)
         return self._written(attended.transpose(1, 2).flatten(-2))
@@ -112,6 +112,10 @@ class EagerDecoder:
         swapped = x_BNTH.roll(self.shape.head_dim // 2, -1)
         cos, sin = self._written(self._cos[self._span]), self._written(self._signed_sin[self._span])
         return self._written(self._written(x_BNTH * cos) + self._written(swapped * sin))
+
+    def _cached(self, x: Tensor) -> Tensor:
+        """`x` as the cache keeps it."""
+        return x.half().float() if self._activations is Activations.FLOAT16_CACHE else x
 
     def _written(self, x: Tensor) -> Tensor:
         """`x` as it is kept between operators: a float16 runtime rounds every result, not just what it multiplies."""
@@ -156,7 +160,7 @@ class EagerMlp:
 
 def _round(x: Tensor, activations: Activations) -> Tensor:
     match activations:
-        case Activations.EXACT:
+        case Activations.EXACT | Activations.FLOAT16_CACHE:
             return x
         case Activations.FLOAT16:
             return x.half().float()

@@ -5,7 +5,6 @@ unless its value switches it off (null, false, empty) or its name starts with `_
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -62,7 +61,7 @@ def _words(text: str) -> frozenset[str]:
 _READ = _words(
     "architectures hidden_size intermediate_size num_hidden_layers num_attention_heads num_key_value_heads head_dim "
     "vocab_size rms_norm_eps rope_theta rope_scaling rope_parameters tie_word_embeddings share_embedding "
-    "layer_sharing sliding_window layer_types bos_token_id eos_token_id"
+    "layer_sharing sliding_window layer_types bos_token_id eos_token_id max_position_embeddings"
 )
 # Keys that change the graph, with the only value that is implemented.
 _FIXED: Mapping[str, object] = {
@@ -74,9 +73,15 @@ _FIXED: Mapping[str, object] = {
     "is_encoder_decoder": False,
     "quantization_config": None,
 }
+# Every number lies far inside these, or it is damage: larger ones would be enumerated or overflow a float.
+_MAX_INTEGER = 2**40
+_MAX_NUMBER = 1e30
+_SHOWN_CHARACTERS = 40
+_LFS_FIRST_LINE = b"version https://git-lfs.github.com/spec/"
+LFS_HINT = "a git-lfs pointer, not the file itself; run `git lfs pull` in the folder it came from"
 # Keys of training, bookkeeping and text generation. `pretraining_tp` only splits the same products.
 _HARMLESS = _words(
-    "attention_dropout hidden_dropout resid_dropout embd_dropout dropout initializer_range max_position_embeddings "
+    "attention_dropout hidden_dropout resid_dropout embd_dropout dropout initializer_range "
     "max_window_layers pretraining_tp model_type torch_dtype dtype transformers_version auto_map use_cache "
     "pad_token_id unk_token_id is_llama_config is_decoder return_dict output_attentions output_hidden_states "
     "chunk_size_feed_forward id2label label2id num_labels problem_type finetuning_task task_specific_params "
@@ -112,28 +117,32 @@ class JsonFile:
         """The whole number under `key`; `default` where it is absent or null."""
         value = self._value(key, default)
         if not isinstance(value, int) or isinstance(value, bool):
-            raise UserError(f"{self.path}: {key} {value!r} is not a whole number")
+            raise UserError(f"{self.path}: {key} {_shown(value)} is not a whole number")
+        if abs(value) > _MAX_INTEGER:
+            raise UserError(f"{self.path}: {key} {_shown(value)} is out of range (at most 2^40)")
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
         """The number under `key`; `default` where it is absent or null."""
         value = self._value(key, default)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-            raise UserError(f"{self.path}: {key} {value!r} is not a finite number")
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise UserError(f"{self.path}: {key} {_shown(value)} is not a finite number")
+        if not abs(value) <= _MAX_NUMBER:  # not a number fails too
+            raise UserError(f"{self.path}: {key} {_shown(value)} is not a finite number within 1e30")
         return float(value)
 
     def flag(self, key: str, default: bool) -> bool:
         """The truth value under `key`; `default` where it is absent or null."""
         value = self._value(key, default)
         if not isinstance(value, bool):
-            raise UserError(f"{self.path}: {key} {value!r} is not true or false")
+            raise UserError(f"{self.path}: {key} {_shown(value)} is not true or false")
         return value
 
     def section(self, key: str) -> "JsonFile":
         """The object under `key`; empty where it is absent or null."""
         value = self.values.get(key) or {}
         if not isinstance(value, dict):
-            raise UserError(f"{self.path}: {key} {value!r} is not an object")
+            raise UserError(f"{self.path}: {key} {_shown(value)} is not an object")
         return JsonFile(self.path, value)
 
     def _value(self, key: str, default: object) -> object:
@@ -153,11 +162,26 @@ def read_json(path: Path) -> JsonFile:
         values = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
-    except ValueError as error:  # malformed JSON or not UTF-8
-        raise UserError(f"{path}: not valid JSON ({error})") from error
+    except (ValueError, RecursionError) as error:  # malformed JSON, not UTF-8, or nested without end
+        hint = LFS_HINT if is_lfs_pointer(path) else f"not valid JSON ({error})"
+        raise UserError(f"{path}: {hint}") from error
     if not isinstance(values, dict):
         raise UserError(f"{path}: must hold a JSON object, not a {type(values).__name__}")
     return JsonFile(path, values)
+
+
+def is_lfs_pointer(path: Path) -> bool:
+    """Whether `path` holds the few lines that git-lfs leaves where the file itself was not fetched."""
+    with path.open("rb") as file:
+        return file.read(len(_LFS_FIRST_LINE)) == _LFS_FIRST_LINE
+
+
+def _shown(value: object) -> str:
+    """A value for a message: a long one is cut, and so is a number with more digits than Python will print."""
+    if isinstance(value, int) and abs(value) > 10**_SHOWN_CHARACTERS:
+        return f"of about {value.bit_length() * 3 // 10} digits"
+    text = repr(value)
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}..."
 
 
 def read_shape(config: JsonFile) -> TransformerShape:
@@ -202,6 +226,16 @@ def _shape(config: JsonFile, architecture: _Architecture, rope: JsonFile) -> Tra
     )
 
 
+def read_trained_context(config: JsonFile) -> int | None:
+    """Positions the checkpoint was trained for; None where its config does not say."""
+    if config.values.get("max_position_embeddings") is None:
+        return None
+    positions = config.integer("max_position_embeddings")
+    if positions < 1:
+        raise UserError(f"{config.path}: max_position_embeddings {positions} must be at least 1")
+    return positions
+
+
 def read_special_tokens(*files: JsonFile) -> SpecialTokens:
     """Special tokens from the first file that names them: generation_config.json before config.json."""
 
@@ -235,8 +269,9 @@ def _rename(name: str, names: Mapping[str, str]) -> str:
 
 def _architecture(config: JsonFile) -> _Architecture:
     listed = config.values.get("architectures")
-    if not isinstance(listed, list) or len(listed) != 1 or listed[0] not in _ARCHITECTURES:
-        raise UserError(f"{config.path}: architectures {listed!r} is not one of {', '.join(_ARCHITECTURES)}")
+    known = isinstance(listed, list) and len(listed) == 1 and isinstance(listed[0], str) and listed[0] in _ARCHITECTURES
+    if not known:
+        raise UserError(f"{config.path}: architectures {_shown(listed)} is not one of {', '.join(_ARCHITECTURES)}")
     return _ARCHITECTURES[listed[0]]
 
 
@@ -245,10 +280,12 @@ def _refuse_unknown(config: JsonFile) -> None:
         if key in _FIXED:
             if value is not None and value != _FIXED[key]:
                 raise UserError(
-                    f"{config.path}: {key} {value!r} is not supported; it must be {json.dumps(_FIXED[key])}"
+                    f"{config.path}: {key} {_shown(value)} is not supported; it must be {json.dumps(_FIXED[key])}"
                 )
         elif key not in _READ | _HARMLESS and not key.startswith("_") and not _is_off(value):
-            raise UserError(f"{config.path}: {key} {value!r} is unknown and may change the network; remove it if not")
+            raise UserError(
+                f"{config.path}: {key} {_shown(value)} is unknown and may change the network; remove it if not"
+            )
 
 
 def _is_off(value: object) -> bool:
@@ -259,12 +296,12 @@ def _refuse_windows(config: JsonFile, architecture: _Architecture) -> None:
     window = config.values.get("sliding_window")
     if window is not None and config.flag("use_sliding_window", architecture.uses_window_unasked):
         raise UserError(
-            f"{config.path}: sliding_window {window!r} is not supported; every layer sees the whole context"
+            f"{config.path}: sliding_window {_shown(window)} is not supported; every layer sees the whole context"
         )
     types = config.values.get("layer_types") or []
     for kind in types if isinstance(types, list) else [types]:
         if kind != "full_attention":
-            raise UserError(f"{config.path}: layer_types {kind!r} is not supported; choices: full_attention")
+            raise UserError(f"{config.path}: layer_types {_shown(kind)} is not supported; choices: full_attention")
 
 
 def _rope(config: JsonFile) -> JsonFile:
@@ -275,7 +312,7 @@ def _rope(config: JsonFile) -> JsonFile:
     rope = new if new.values else old
     for key, value in rope.values.items():
         if key not in _ROPE_KEYS or (key == "partial_rotary_factor" and value != 1):
-            raise UserError(f"{config.path}: {key} {value!r} of the rope parameters is not supported")
+            raise UserError(f"{config.path}: {key} {_shown(value)} of the rope parameters is not supported")
     return rope
 
 
@@ -284,7 +321,7 @@ def _rope_scaling(rope: JsonFile) -> Llama3RopeScaling | None:
     if kind == "default":
         return None
     if kind != "llama3":
-        raise UserError(f"{rope.path}: rope_type {kind!r} is not supported; choices: default, llama3")
+        raise UserError(f"{rope.path}: rope_type {_shown(kind)} is not supported; choices: default, llama3")
     return Llama3RopeScaling(
         factor=rope.number("factor"),
         low_freq_factor=rope.number("low_freq_factor"),

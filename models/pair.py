@@ -61,8 +61,7 @@ class Pair:
     storage: Storage | None = None
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
-            raise UserError(f"pair: name {self.name!r} must consist of letters, digits, '.', '_' and '-'")
+        check_pair_name(self.name)
         _check_tolerance(self.tolerance)
         if self.deep.family != self.wide.family:
             raise UserError(f"pair {self.name}: a {self.deep.family} and a {self.wide.family} cannot be compared")
@@ -95,6 +94,16 @@ class Pair:
                 f"pair {self.name}: {self.budget} {' and '.join(amounts)} differ by {self.deviation:.2%}, "
                 f"more than {self.tolerance:.2%}"
             )
+
+
+def check_pair_name(name: str) -> None:
+    """Refuse what cannot be a folder's name on every system.
+
+    Raises:
+        UserError: naming the rule.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise UserError(f"pair: name {name!r} must consist of letters, digits, '.', '_' and '-'")
 
 
 def measure(shape: Shape, budget: Budget, storage: Storage | None = None) -> int:

@@ -10,6 +10,8 @@ from models.errors import UserError
 BLOCK = 32
 # Rotary embeddings in ONNX Runtime's GroupQueryAttention want head sizes in steps of 16.
 HEAD_DIM_STEP = 16
+# The deepest published decoders have a few hundred blocks; each is enumerated, so that a damaged count must not pass.
+MAX_LAYERS = 4096
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +62,8 @@ class TransformerShape:
             "shape", self, num_layers=1, hidden_size=BLOCK, num_heads=1, num_kv_heads=1, head_dim=HEAD_DIM_STEP,
             ffn_size=BLOCK, vocab_size=2, layer_repeats=1, rope_theta=1,
         )  # fmt: skip
+        if self.num_layers > MAX_LAYERS:
+            raise UserError(f"shape: num_layers {self.num_layers} must be at most {MAX_LAYERS}")
         _multiple(self.hidden_size, BLOCK, "hidden_size")
         _multiple(self.ffn_size, BLOCK, "ffn_size")
         _multiple(self.head_dim, HEAD_DIM_STEP, "head_dim")

@@ -15,11 +15,13 @@ class WeightFormat:
         bits: bits per stored weight: 32 or 16 (floating point), 8 or 4 (symmetric integers).
         group_size: weights of a row that share one scale; None means one scale per row.
         scale_bits: bits per scale; 0 means the weights are floating point and have no scales.
+        signed_scales: scales may be negative, so that -8 of -8..7 falls on a group's largest weight of either sign.
     """
 
     bits: int
     group_size: int | None = None
     scale_bits: int = 0
+    signed_scales: bool = False
 
     def __post_init__(self) -> None:
         if self.bits not in (4, 8, 16, 32):

@@ -19,7 +19,7 @@ from models.storage import Storage
 
 # Bytes of int4 weights. A last-level cache (32 MiB on many desktops, less on phones) that holds much of a shape makes
 # it faster than the model can say; beyond the upper end a sweep takes too long to write.
-WINDOW = (40e6, 130e6)
+WINDOW = (40e6, 160e6)
 VOCAB_SIZE = 32_000
 
 _REGRESSORS = ("depth", "weight bytes", "KV bytes")

@@ -17,8 +17,14 @@ class Role(StrEnum):
     EMBEDDING = "embedding"
     HEAD = "head"
     LINEAR = "linear"
+    KEY_VALUE = "key-value"  # projections of keys and values: with shared heads few weights, each read by many queries
+    DOWN = "down"  # the feed-forward's second matrix: its inputs have the widest range
     NORM = "norm"
     BIAS = "bias"
+
+
+# Matrices inside the layers.
+LAYER_MATRICES = (Role.LINEAR, Role.KEY_VALUE, Role.DOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ def _block(shape: TransformerShape, layer: int) -> Iterator[TensorSpec]:
 
     yield spec("attn_norm.weight", Role.NORM, hidden)
     for part, rows in (("q", query), ("k", kv), ("v", kv)):
-        yield spec(f"{part}.weight", Role.LINEAR, rows, hidden)
+        yield spec(f"{part}.weight", Role.LINEAR if part == "q" else Role.KEY_VALUE, rows, hidden)
         if shape.qkv_bias:
             yield spec(f"{part}.bias", Role.BIAS, rows)
     if shape.qk_norm:
@@ -89,4 +95,4 @@ def _block(shape: TransformerShape, layer: int) -> Iterator[TensorSpec]:
     yield spec("mlp_norm.weight", Role.NORM, hidden)
     yield spec("gate.weight", Role.LINEAR, ffn, hidden)
     yield spec("up.weight", Role.LINEAR, ffn, hidden)
-    yield spec("down.weight", Role.LINEAR, hidden, ffn)
+    yield spec("down.weight", Role.DOWN, hidden, ffn)

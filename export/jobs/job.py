@@ -30,6 +30,7 @@ from export.memory import peak_memory_bytes, reset_peak_memory, resident_memory_
 from export.proof.facts import gather_facts, toolchain
 from export.proof.gates import GateError
 from export.proof.parity import Proof, Prover
+from export.proof.quality import SAMPLE, TOKENIZER
 from export.proof.reference import REFERENCE_FILE
 from export.targets.base import Target
 from export.targets.registry import get_target
@@ -60,6 +61,8 @@ def make_artifact(job: ExportJob, num_threads: int, progress: Callable[[str], No
         prover = Prover(
             target=target, spec=job.spec, weights=weights, folder=building, thoroughness=job.thoroughness,
             model_files=tuple(entry.path for entry in model_files), num_threads=num_threads, progress=progress,
+            text=job.text or SAMPLE,
+            tokenizer=next((p for p in job.planned.tokenizer_files if p.name == TOKENIZER), None),
         )  # fmt: skip
         proof = prover.prove(None)
         progress("manifest")
@@ -116,6 +119,7 @@ def _manifest(job: ExportJob, target: Target, proof: Proof, files: list[FileEntr
         verified_by=target.verified_by(),
         thoroughness=job.thoroughness,
         gates=proof.gates,
+        quality=proof.quality,
         export=effort,
     )
 

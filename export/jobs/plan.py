@@ -44,11 +44,12 @@ class PlannedShape:
     provenance: RandomSource | CheckpointSource
     token_ids: TokenIds = field(default_factory=TokenIds)
     tokenizer_files: tuple[Path, ...] = ()
+    trained_context: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExportJob:
-    """One artifact to make."""
+    """One artifact to make; `text` is what its quality is measured on, instead of the sample that ships."""
 
     planned: PlannedShape
     target: TargetName
@@ -56,6 +57,7 @@ class ExportJob:
     options: ExportOptions
     thoroughness: Thoroughness
     folder: Path
+    text: Path | None = None
 
     @property
     def spec(self) -> ExportSpec:
@@ -77,7 +79,7 @@ class ExportJob:
             "scheme": self.scheme,
             "options": asdict(self.options),
             "token_ids": asdict(self.planned.token_ids),
-            "weights": self.planned.provenance.model_dump(),
+            "weights": self.planned.provenance.model_dump(exclude={"name"}),
             "thoroughness": self.thoroughness,
             "toolchain": toolchain(get_target(self.target)),
         }
@@ -121,6 +123,7 @@ def make_jobs(
     options: ExportOptions,
     thoroughness: Thoroughness,
     out: Path,
+    text: Path | None = None,
 ) -> list[ExportJob]:
     """Every combination of shape, target and scheme.
 
@@ -132,7 +135,7 @@ def make_jobs(
         raise UserError(f"--max-context {options.max_context} is below {MIN_CONTEXT}, which the gates need")
     return [
         ExportJob(
-            planned=planned, target=target, scheme=scheme, thoroughness=thoroughness,
+            planned=planned, target=target, scheme=scheme, thoroughness=thoroughness, text=text,
             options=options if isinstance(planned.shape, TransformerShape) else ExportOptions(),
             folder=out / planned.pair / planned.name / f"{target}-{scheme}",
         )

@@ -17,6 +17,8 @@ REFERENCE_SCHEMA = "deepnarrow/reference/1"
 REFERENCE_FILE = "reference.json"
 PROBE_SEED = 20_240_222
 REFERENCE_PROMPT_TOKENS = 16
+# Sampled logits: enough to average noise out, small beside the ids.
+SAMPLE_IDS, SAMPLE_STEPS = 64, 16
 
 
 class Thoroughness(StrEnum):
@@ -80,6 +82,27 @@ class GreedyText(_Model):
         return self
 
 
+class LogitSample(_Model):
+    """Some logits of the first text, which prove something where no margin is decisive.
+
+    Attributes:
+        token_ids: the ids whose logits are kept.
+        rows: their logits at the first greedy steps, in eager with the artifact's weights.
+        tolerance: largest root mean square difference, over all of them, that a right artifact may show with any family
+            of kernels.
+    """
+
+    token_ids: list[int]
+    rows: list[list[float]]
+    tolerance: float
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> "LogitSample":
+        if not self.rows or not self.token_ids or any(len(row) != len(self.token_ids) for row in self.rows):
+            raise ValueError("a sample of logits needs one logit for each id at each step")
+        return self
+
+
 class TextReference(_Model):
     """`reference.json` of a decoder."""
 
@@ -87,6 +110,7 @@ class TextReference(_Model):
     family: Literal["transformer"] = "transformer"
     decisive_margin: float
     texts: list[GreedyText]
+    logit_sample: LogitSample | None = None
 
 
 class NetworkReference(_Model):
@@ -116,7 +140,7 @@ def num_greedy_steps(spec: ExportSpec, thoroughness: Thoroughness) -> int:
 
 
 def text_reference(
-    texts: list[Case], chosen: list[np.ndarray], eager: list[np.ndarray], decisive_margin: float
+    texts: list[Case], chosen: list[np.ndarray], eager: list[np.ndarray], decisive_margin: float, tolerance: float
 ) -> TextReference:
     """The reference of an artifact whose greedy gate has passed.
 
@@ -125,6 +149,7 @@ def text_reference(
         chosen: int64 [steps] ids of each continuation.
         eager: float32 [steps, V] logits of eager along each.
         decisive_margin: smallest margin, in logits, that rounding cannot overturn.
+        tolerance: of the sampled logits.
     """
     entries: list[GreedyText] = []
     for case, ids, logits in zip(texts, chosen, eager, strict=True):
@@ -135,7 +160,20 @@ def text_reference(
                 decisive=[margin > decisive_margin for margin in margins],
             )
         )  # fmt: skip
-    return TextReference(schema=REFERENCE_SCHEMA, decisive_margin=decisive_margin, texts=entries)
+    ids = sample_ids(eager[0])
+    rows = eager[0][:SAMPLE_STEPS, ids].tolist()
+    sample = LogitSample(token_ids=ids.tolist(), rows=rows, tolerance=tolerance)
+    return TextReference(
+        schema=REFERENCE_SCHEMA, decisive_margin=decisive_margin, texts=entries, logit_sample=sample
+    )  # fmt: skip
+
+
+def sample_ids(logits: np.ndarray) -> np.ndarray:
+    """int64 [<= 64]: half of them the likeliest ids of the first steps, half spread over the vocabulary, sorted."""
+    vocab = logits.shape[-1]
+    likely = np.argsort(-logits[:SAMPLE_STEPS].mean(0), kind="stable")[: SAMPLE_IDS // 2]
+    spread = np.linspace(0, vocab - 1, min(SAMPLE_IDS // 2, vocab)).astype(np.int64)
+    return np.union1d(likely, spread)
 
 
 def forced_cases(reference: TextReference) -> list[Case]:

@@ -178,8 +178,11 @@ class Target(Protocol):
         """Computed size of all model files together; the size gate allows 5 % around it. Needs no SDK."""
         ...
 
-    def activations(self, scheme: Scheme) -> Activations:
-        """How the runtime rounds the inputs of matrix products; measures the noise floor of the gates."""
+    def activations(self, scheme: Scheme) -> tuple[Activations, ...]:
+        """How the runtime rounds the inputs of matrix products, by family of kernels; measures the noise floors.
+
+        The first family is that of x86-64; a phone may choose any of them.
+        """
         ...
 
     def required_operators(self, spec: ExportSpec) -> dict[str, int]:

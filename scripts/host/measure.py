@@ -73,6 +73,22 @@ def self_check(model: LanguageModel, reference: TextReference, chunk: int) -> Se
     )  # fmt: skip
 
 
+def sample_error(model: LanguageModel, reference: TextReference, chunk: int) -> float | None:
+    """RMS difference of the sampled logits over their tolerance: above 1 the model is wrong; None without a sample."""
+    sample = reference.logit_sample
+    if sample is None:
+        return None
+    text = reference.texts[0]
+    logits = _prompt_logits(model, np.array(text.prompt, np.int64), chunk)
+    squares = 0.0
+    for step, wanted in enumerate(sample.rows):
+        if step:
+            position = len(text.prompt) + step - 1
+            logits = model.forward(np.array([text.greedy[step - 1]], np.int64), position)
+        squares += float(np.square(logits[sample.token_ids] - np.asarray(wanted), dtype=np.float64).sum())
+    return (squares / (len(sample.rows) * len(sample.token_ids))) ** 0.5 / sample.tolerance
+
+
 def warm_up(decoder: Decoder, protocol: Protocol) -> None:
     """Each prompt length once, untimed."""
     for length in protocol.prompt_lengths:
@@ -137,9 +153,12 @@ def measure_sustained(decoder: Decoder, decoded: DecodeSamples, seconds: int, sh
 
 
 def _prefill(model: LanguageModel, tokens: np.ndarray, chunk: int) -> int:
-    chosen = 0
+    return int(np.argmax(_prompt_logits(model, tokens, chunk)))
+
+
+def _prompt_logits(model: LanguageModel, tokens: np.ndarray, chunk: int) -> np.ndarray:
+    """Logits of the last of `tokens`, from the start of a text."""
+    logits = np.zeros(0, np.float32)
     for position in range(0, tokens.size, chunk):
         logits = model.forward(tokens[position : position + chunk], position)
-        if position + chunk >= tokens.size:
-            chosen = int(np.argmax(logits))
-    return chosen
+    return logits

@@ -16,6 +16,7 @@ from scripts.host.measure import (
     measure_decode,
     measure_prefill,
     measure_sustained,
+    sample_error,
     self_check,
     warm_up,
 )
@@ -122,8 +123,14 @@ def _check(journal: Journal, artifact: CheckedArtifact, decoder: Decoder) -> Non
                 FailureKind.PARITY,
                 f"text {wrong.text}, step {wrong.step}: token {wrong.actual} instead of {wrong.expected}",
             )
-        if not result.decisive_steps:
-            journal.concern(ConcernCode.NOT_CHECKED, Severity.WARNING, "no step of reference.json is decisive")
+        error = sample_error(decoder.model, artifact.reference, decoder.chunk)
+        if error is not None and not error <= 1:  # not a number fails too
+            raise RefusedError(
+                FailureKind.PARITY, f"the sampled logits are {error:.2f} times further off than a right model's"
+            )
+        if not result.decisive_steps and error is None:
+            detail = "no step of reference.json is decisive, and it has no sample of logits"
+            journal.concern(ConcernCode.NOT_CHECKED, Severity.WARNING, detail)
 
 
 def _measure(journal: Journal, decoder: Decoder) -> None:

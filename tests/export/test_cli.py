@@ -59,7 +59,7 @@ def test_all_makes_an_indexed_artifact_of_each_arm_for_each_target(made: Path) -
     for entry in index["artifacts"]:
         manifest = read_manifest(made / entry["path"])
         assert manifest.job_id == entry["job_id"]
-        assert [gate.gate for gate in manifest.gates] == ["operators", "size", "weights", "logits", "greedy"]
+        assert [gate.gate for gate in manifest.gates] == ["operators", "size", "weights", "logits", "greedy", "sample"]
         assert manifest.export.peak_memory_bytes >= manifest.export.import_memory_bytes > 0
 
 
@@ -164,8 +164,11 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
         (["all", "--prefill-chunk", "4096"], ["4096", "1024"]),
         (["pair", "--params", "12Q"], ["'12Q'", "125M"]),
         (["all", "--weights", "deep="], ["'deep='", "ARM=DIR"]),
+        (["all", "--text", "README.md"], ["README.md", "tokenizer.json"]),
+        (["pair", "--like", "/nowhere"], ["/nowhere"]),
+        (["generate", "/nowhere", "hello"], ["/nowhere", "manifest.json"]),
         (["all", "--max-context", "64", "--prefill-chunk", "32"], ["64", "128"]),
-        (["sweep", "--scheme", "int8"], ["6x1280", "130 MB"]),
+        (["sweep", "--scheme", "int8"], ["6x1280", "160 MB"]),
         (["pair", "--layers", "\u00b2,1"], ["\u00b2,1"]),
         (["pair", "--layers", "12,30"], ["'12,30'"]),
         (["pair", "--params", "125M", "--layers", "30,28"], ["28 layers"]),

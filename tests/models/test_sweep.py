@@ -37,8 +37,8 @@ def test_int4_bytes_lie_in_the_window_and_are_modest(storage_of, scale_bits: int
     storage = storage_of(scale_bits=scale_bits)
     sizes = [weight_bytes_read(shape, storage) for shape in sweep_shapes(storage).values()]
     assert min(sizes) >= 40e6
-    assert max(sizes) <= 130e6
-    assert sum(sizes) / len(sizes) <= 70e6
+    assert max(sizes) <= 160e6
+    assert sum(sizes) / len(sizes) <= 85e6
 
 
 @pytest.mark.parametrize("scale_bits", [16, 32])
@@ -74,8 +74,8 @@ def test_shipped_pairs_are_left_out_for_testing_predictions():
 
 
 def test_a_window_that_some_shapes_miss_names_them(int4: Storage):
-    with pytest.raises(UserError, match=r"between 100 and 110 MB.* 6x1280 \(89\.6\), 8x1280 \(111\.8\)") as caught:
-        sweep_shapes(int4, window=(100e6, 110e6))
+    with pytest.raises(UserError, match=r"between 110 and 130 MB.* 8x1280 \(141\.4\), 10x704 \(60\.7\)") as caught:
+        sweep_shapes(int4, window=(110e6, 130e6))
     assert "48x576" not in str(caught.value)
 
 

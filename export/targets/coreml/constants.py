@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from export.quantization import Scheme
+from export.quantization import Scheme, packs
 from export.quantizers import quantize
 from export.targets.base import ExportSpec
 from export.targets.coreml.sdk import Var, load_sdk
@@ -24,8 +24,12 @@ class WeightConstants:
         self._made: dict[tuple[str, ...], Var] = {}
         self._zeros: dict[int, Var] = {}
 
+    def packs(self, weights: tuple[str, ...], biases: tuple[str, ...]) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+        """Neighbours of equal format with their biases."""
+        return packs(weights, biases, {name: self._formats[name][1] for name in weights})
+
     def matrix(self, names: tuple[str, ...]) -> Var:
-        """[rows of all, columns]: the matrices below each other, quantised one by one."""
+        """[rows of all, columns]: the matrices below each other."""
         if names not in self._made:
             self._made[names] = self._pack(names)
         return self._made[names]

@@ -1,9 +1,9 @@
 """Size of a package, computed without making it."""
 
-from export.quantization import Scheme
+from export.quantization import Scheme, splits_qkv
 from export.targets.base import AttentionForm, ExportSpec
 from export.targets.coreml.placement import Consumer, weight_uses
-from export.targets.coreml.storage import tensor_formats
+from export.targets.coreml.storage import storage, tensor_formats
 from export.targets.coreml.weight_file import ALIGNMENT
 from models.shape import MlpShape, TransformerShape
 
@@ -17,6 +17,8 @@ DECOMPOSED_BYTES = 1_150
 QK_NORM_BYTES = 3_220
 REPEATED_PASS_SAVES = 1_460
 MLP_LAYER_BYTES = 670
+# Queries apart from keys and values: one more linear and the concatenation.
+SPLIT_QKV_BYTES = 1_200
 
 
 def expected_file_bytes(spec: ExportSpec) -> int:
@@ -32,6 +34,7 @@ def _decoder(spec: ExportSpec, shape: TransformerShape) -> int:
     each += QUANTIZED_PASS_BYTES if spec.scheme is not Scheme.FP32 else 0
     each += DECOMPOSED_BYTES if spec.options.coreml_attention is AttentionForm.DECOMPOSED else 0
     each += QK_NORM_BYTES if shape.qk_norm else 0
+    each += SPLIT_QKV_BYTES if splits_qkv(storage(spec).formats) else 0
     return DECODER_BYTES + each * shape.num_passes - REPEATED_PASS_SAVES * (shape.num_passes - shape.num_layers)
 
 
@@ -40,7 +43,7 @@ def _weight_file_bytes(spec: ExportSpec) -> int:
     formats = tensor_formats(spec)
     width = 4 if spec.scheme is Scheme.FP32 else 2
     blobs: dict[object, int] = {}
-    for use in weight_uses(spec.shape):
+    for use in weight_uses(spec):
         parts = [formats[name] for name in use.weights]
         rows, columns, form = sum(tensor.rows for tensor, _ in parts), parts[0][0].columns or 1, parts[0][1]
         blobs[use.weights] = rows * columns * form.bits // 8

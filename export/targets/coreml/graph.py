@@ -180,6 +180,12 @@ class DecoderGraph:
 
 
 def _linear(mb: Var, constants: WeightConstants, x: Var, weights: tuple[str, ...], biases: tuple[str, ...]) -> Var:
+    """One linear, or several side by side where the formats of the weights differ."""
+    parts = [_product(mb, constants, x, *pack) for pack in constants.packs(weights, biases)]
+    return parts[0] if len(parts) == 1 else mb.concat(values=parts, axis=-1)
+
+
+def _product(mb: Var, constants: WeightConstants, x: Var, weights: tuple[str, ...], biases: tuple[str, ...]) -> Var:
     matrix = constants.matrix(weights)
     bias = constants.vector(biases, constants.dtype) if biases else constants.zeros(matrix.shape[0])
     return mb.linear(x=x, weight=matrix, bias=bias)

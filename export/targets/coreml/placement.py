@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from export.quantization import packs
+from export.targets.base import ExportSpec
+from export.targets.coreml.storage import tensor_formats
 from models.decoder import walk_decoder
 from models.mlp import walk_mlp
-from models.shape import MlpShape, Shape
+from models.shape import MlpShape
 
 
 class Consumer(StrEnum):
@@ -28,11 +31,12 @@ class Use:
 class _Recorder:
     """A builder that emits nothing and notes what is read."""
 
-    def __init__(self) -> None:
+    def __init__(self, spec: ExportSpec) -> None:
         self.uses: list[Use] = []
+        self._forms = {name: form for name, (_, form) in tensor_formats(spec).items()}
 
     def linear(self, x: None, weights: tuple[str, ...], biases: tuple[str, ...]) -> None:
-        self.uses.append(Use(Consumer.LINEAR, weights, biases))
+        self.uses += [Use(Consumer.LINEAR, *pack) for pack in packs(weights, biases, self._forms)]
 
 
 class _DecoderRecorder(_Recorder):
@@ -69,12 +73,12 @@ class _MlpRecorder(_Recorder):
         return None
 
 
-def weight_uses(shape: Shape) -> list[Use]:
+def weight_uses(spec: ExportSpec) -> list[Use]:
     """Every read of a weight by the graph, in execution order; with shared layers the same weights come again."""
-    if isinstance(shape, MlpShape):
-        mlp = _MlpRecorder()
-        walk_mlp(shape, mlp)
+    if isinstance(spec.shape, MlpShape):
+        mlp = _MlpRecorder(spec)
+        walk_mlp(spec.shape, mlp)
         return mlp.uses
-    decoder = _DecoderRecorder()
-    walk_decoder(shape, decoder)
+    decoder = _DecoderRecorder(spec)
+    walk_decoder(spec.shape, decoder)
     return decoder.uses

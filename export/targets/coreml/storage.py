@@ -3,7 +3,7 @@
 from dataclasses import replace
 from types import MappingProxyType
 
-from export.quantization import Scheme, formats
+from export.quantization import ScaleForm, Scheme, formats
 from export.targets.base import ExportSpec
 from models.shape import TransformerShape
 from models.storage import Storage, WeightFormat
@@ -40,7 +40,7 @@ def storage(spec: ExportSpec) -> Storage:
 
     The KV cache is float16 under every scheme: an MLState can hold nothing else.
     """
-    roles = dict(formats(spec.scheme, group_scale_bits=16, row_scale_bits=16))
+    roles = dict(formats(spec.scheme, ScaleForm(group_bits=16, row_bits=16, signed=True)))
     if spec.scheme is not Scheme.FP32:
         roles[Role.BIAS] = WeightFormat(16)
     return Storage(MappingProxyType(roles), shared_table=True, kv_bits=16)

@@ -53,14 +53,13 @@ class CoreMLTarget:
         """See `Target`."""
         return expected_file_bytes(spec)
 
-    def activations(self, scheme: Scheme) -> Activations:
-        """See `Target`. Under fp32 only keys and values are rounded, to the float16 of the cache: less than this."""
-        del scheme
-        return Activations.FLOAT16
+    def activations(self, scheme: Scheme) -> tuple[Activations, ...]:
+        """See `Target`. Under fp32 only keys and values are rounded, to the float16 of the cache."""
+        return (Activations.FLOAT16_CACHE if scheme is Scheme.FP32 else Activations.FLOAT16,)
 
     def required_operators(self, spec: ExportSpec) -> dict[str, int]:
         """See `Target`."""
-        uses = weight_uses(spec.shape)
+        uses = weight_uses(spec)
         linears = [use for use in uses if use.consumer is Consumer.LINEAR]
         required = {"linear": len(linears)}
         if spec.scheme is not Scheme.FP32:

@@ -37,7 +37,7 @@ def stored_tensors(spec: ExportSpec, package: Package) -> Iterator[tuple[str, St
     rows = {name: tensor.rows for name, (tensor, _) in tensor_formats(spec).items()}
     constants = _constants(package)
     consumers = [operator for operator in package.operators if _reads_weight(operator, constants)]
-    uses = weight_uses(spec.shape)
+    uses = weight_uses(spec)
     if [use.consumer for use in uses] != [operator.kind for operator in consumers]:
         raise UserError(f"model.mlpackage: {len(consumers)} operators read weights, where this graph has {len(uses)}")
     first_seen: dict[tuple[str, ...], _Constant] = {}

@@ -1,6 +1,10 @@
 """From walk to `.mlpackage`: the same inputs give the same bytes."""
 
+import errno
 import json
+import os
+import shutil
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -34,6 +38,9 @@ DESCRIPTIONS = {
     LOGITS: LOGITS_DESCRIPTION,
 }
 
+# A copy that failed may have left a little room.
+NEARLY_FULL_BYTES = 4 << 20
+
 
 def write_package(spec: ExportSpec, weights: WeightSource, folder: Path) -> None:
     """Write `model.mlpackage` into `folder`."""
@@ -45,13 +52,26 @@ def write_package(spec: ExportSpec, weights: WeightSource, folder: Path) -> None
     with quiet_conversion():
         # No optimisation passes: the graph is already in its final form, and a pass of coremltools 9.0
         # (canonicalize_inplace_pattern) fails on several caches in one state.
-        sdk.ct.convert(
-            program, source="milinternal", convert_to="mlprogram", inputs=inputs,
-            minimum_deployment_target=sdk.ct.target.iOS18, compute_units=sdk.ct.ComputeUnit.CPU_AND_GPU,
-            pass_pipeline=sdk.ct.PassPipeline.EMPTY, skip_model_load=True, package_dir=str(package),
-        )  # fmt: skip
+        try:
+            sdk.ct.convert(
+                program, source="milinternal", convert_to="mlprogram", inputs=inputs,
+                minimum_deployment_target=sdk.ct.target.iOS18, compute_units=sdk.ct.ComputeUnit.CPU_AND_GPU,
+                pass_pipeline=sdk.ct.PassPipeline.EMPTY, skip_model_load=True, package_dir=str(package),
+            )  # fmt: skip
+        except RuntimeError as error:
+            raise _disk_error(error, folder) or error from error
     _finish_model(spec, package / "Data/com.apple.CoreML/model.mlmodel")
     _fix_identifiers(package / "Manifest.json")
+
+
+def _disk_error(error: RuntimeError, folder: Path) -> OSError | None:
+    """coremltools writes the weights into the temporary folder and copies them; both may be full."""
+    if "filesystem error" not in str(error):
+        return None
+    for place in (folder, Path(tempfile.gettempdir())):
+        if shutil.disk_usage(place).free < NEARLY_FULL_BYTES:
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(place))
+    return OSError(errno.EIO, str(error).split("filesystem error: ")[-1], str(folder))
 
 
 def _decoder(spec: ExportSpec, shape: TransformerShape, weights: WeightSource) -> tuple[Var, list[Var]]:

@@ -1,7 +1,7 @@
 """Weights as bytes: packed the way XNNPACK reads them and stored once under the hash of their content."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -62,10 +62,16 @@ class ConstantStore:
             num_scales=sum(part.scales.size for part in quantized),
         )  # fmt: skip
 
-    def output(self) -> NamedDataStoreOutput:
-        """Everything, in the form that ExecuTorch's serialiser takes."""
+    def sizes(self) -> dict[str, int]:
+        """Bytes by key."""
+        return {key: len(data) for key, data in self._data.items()}
+
+    def output(self, without: Collection[str]) -> NamedDataStoreOutput:
+        """Everything but the keys in `without`, in the form that ExecuTorch's serialiser takes."""
         store = NamedDataStore()
         for key, data in self._data.items():
+            if key in without:
+                continue
             store.add_named_data(key, data, alignment=ALIGNMENT)
         return store.get_named_data_store_output()
 

@@ -15,11 +15,10 @@ from export.targets.base import ExportSpec
 from export.targets.executorch.attention import single_token_attention
 from export.targets.executorch.program import TO_THE_END, Metadata
 from export.targets.executorch.segments import SegmentedBuilder, Value
-from export.targets.executorch.storage import storage, stored
+from export.targets.executorch.storage import stored
 from export.targets.executorch.xnnpack_graph import REST
 from models.rope import rope_tables
 from models.shape import TransformerShape
-from models.tensors import Role
 from models.weights import WeightSource
 
 
@@ -31,8 +30,7 @@ class DecoderWriter(SegmentedBuilder):
 
     def __init__(self, spec: ExportSpec, weights: WeightSource) -> None:
         assert isinstance(spec.shape, TransformerShape)
-        self._formats = storage(spec.scheme).formats
-        super().__init__(weights, self._formats[Role.LINEAR])
+        super().__init__(weights, spec.scheme)
         self._spec = spec
         self._shape = spec.shape
         self._chunk = spec.options.prefill_chunk
@@ -60,7 +58,7 @@ class DecoderWriter(SegmentedBuilder):
         p = self._program
         dims = (1, self._chunk, self._shape.hidden_size)
         out = p.tensor(dims, dynamic=True)
-        weight = stored(self._weights.get(table), self._formats[Role.EMBEDDING])
+        weight = stored(self._weights.get(table), self._forms[table])
         if isinstance(weight, QuantizedTensor):
             values, scales, limits = p.constant(weight.values), p.constant(weight.scales), (-128, 127)
             arguments = [values, scales, self._null, *map(p.integer, limits), self._tokens, out, out]

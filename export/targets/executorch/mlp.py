@@ -4,9 +4,7 @@ from pathlib import Path
 
 from export.targets.base import ExportSpec
 from export.targets.executorch.segments import SegmentedBuilder, Value
-from export.targets.executorch.storage import storage
 from models.shape import MlpShape
-from models.tensors import Role
 from models.weights import WeightSource
 
 
@@ -15,7 +13,7 @@ class MlpWriter(SegmentedBuilder):
 
     def __init__(self, spec: ExportSpec, weights: WeightSource) -> None:
         assert isinstance(spec.shape, MlpShape)
-        super().__init__(weights, storage(spec.scheme).formats[Role.LINEAR])
+        super().__init__(weights, spec.scheme)
         dims = (1, spec.shape.input_size)
         self._input = Value(dims, tensor=self._program.tensor(dims), fixed=True)
         self._outputs: list[Value] = []

@@ -1,5 +1,6 @@
 """An ExecuTorch program with one method of straight-line instructions, built with ExecuTorch's own schema classes."""
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from executorch.exir.scalar_type import ScalarType
 
 from export.targets.executorch.constants import ConstantStore
 from export.targets.executorch.memory_plan import Lifetime, plan
+from export.targets.executorch.shared_data import share_constants
 
 XNNPACK = "XnnpackBackend"
 ARENA = 1  # memory 0 is that of constants
@@ -137,9 +139,13 @@ class ProgramBuilder:
             segments=[],
             constant_segment=schema.SubsegmentOffsets(0, []),
         )
-        file = PTEFile(program=program, named_data=constants.output())
+        keys = {hashlib.sha256(buffer.storage).hexdigest(): number for number, buffer in enumerate(self._constants)}
+        shared = {key: (keys[key], size) for key, size in constants.sizes().items() if key in keys}
+        file = PTEFile(program=program, named_data=constants.output(without=shared.keys()))
         with path.open("wb") as stream:
             serialize_pte_binary(file, extract_delegate_segments=True).write_to_file(stream)
+        if shared:
+            share_constants(path, shared)
 
     def _plan_memory(self, inputs: Sequence[int], outputs: Sequence[int]) -> int:
         uses: dict[int, list[int]] = {value: [-1] for value in inputs}

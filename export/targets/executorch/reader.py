@@ -140,6 +140,11 @@ class PteFile:
             raise UserError(f"{self.path}: value {value} is used as a tensor and is none; write the artifact again")
         return tensor
 
+    def is_constant(self, value: int) -> bool:
+        """Whether a value of the program is a tensor that is stored in the file."""
+        found = self.plan.values[value].val
+        return isinstance(found, schema.Tensor) and found.data_buffer_idx > 0
+
     def constant(self, value: int) -> np.ndarray:
         """A constant tensor of the program, in its dimensions."""
         tensor = self.tensor(value)

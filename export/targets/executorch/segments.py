@@ -9,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from export.quantization import Scheme, packs
 from export.targets.executorch.constants import ConstantStore, Filter
 from export.targets.executorch.program import Metadata, ProgramBuilder
-from export.targets.executorch.storage import stored
+from export.targets.executorch.storage import storage, stored
 from export.targets.executorch.xnnpack_graph import NO_VALUE, REST, XnnGraph
-from models.storage import WeightFormat
+from models.shape import TransformerShape
+from models.tensors import EMBEDDING, Role, tensors
 from models.weights import WeightSource
 
 
@@ -49,9 +51,12 @@ class Value:
 class SegmentedBuilder:
     """Records segments, the calls between them, and the weights they use."""
 
-    def __init__(self, weights: WeightSource, matrix: WeightFormat) -> None:
+    def __init__(self, weights: WeightSource, scheme: Scheme) -> None:
         self._weights = weights
-        self._matrix = matrix
+        formats = storage(scheme).formats
+        self._forms = {tensor.name: formats[tensor.role] for tensor in tensors(weights.shape)}
+        if isinstance(weights.shape, TransformerShape) and weights.shape.tie_embeddings:
+            self._forms[EMBEDDING] = formats[Role.HEAD]
         self._program = ProgramBuilder()
         self._constants = ConstantStore()
         self._filters: dict[tuple[str, ...], Filter] = {}
@@ -65,12 +70,13 @@ class SegmentedBuilder:
         rows = self._read(x)
         if len(x.dims) > 3:  # heads side by side
             rows = graph.reshape(rows, (x.dims[0], x.dims[1] if x.fixed else REST, x.dims[2] * x.dims[3]))
-        if self._matrix.quantized:
+        if self._forms[weights[0]].quantized:
             rows = graph.quantize_rows(rows)
-        bias = NO_VALUE
-        if biases:
-            bias = graph.constant(np.concatenate([self._weights.get(name) for name in biases]))
-        return self._computed(graph.fully_connected(rows, graph.filter(self._filter(weights)), bias), x.fixed)
+        results = [self._product(rows, *pack) for pack in packs(weights, biases, self._forms)]
+        joined = results[0]
+        for result in results[1:]:
+            joined = graph.concatenate(joined, result, -1)
+        return self._computed(joined, x.fixed)
 
     def save(self, path: Path, inputs: list[int], outputs: list[Value], metadata: Metadata) -> None:
         """Write the program, after the walk has ended."""
@@ -80,6 +86,14 @@ class SegmentedBuilder:
             segment.arguments += [*segment.inputs, *segment.outputs]
         payloads = [graph.serialize() for graph in self._delegates]
         self._program.write(path, inputs, results, payloads, self._constants, metadata)
+
+    def _product(self, rows: int, weights: tuple[str, ...], biases: tuple[str, ...]) -> int:
+        """rows @ weight.T + bias, for weights of one format below each other."""
+        graph = self._segment.graph
+        bias = NO_VALUE
+        if biases:
+            bias = graph.constant(np.concatenate([self._weights.get(name) for name in biases]))
+        return graph.fully_connected(rows, graph.filter(self._filter(weights)), bias)
 
     def _computed(self, value: int, fixed: bool = False) -> Value:
         return Value(self._segment.graph.dims(value), self._segment, value, fixed=fixed)
@@ -119,8 +133,8 @@ class SegmentedBuilder:
         self._program.kernel(name, overload, *arguments)
 
     def _filter(self, names: tuple[str, ...]) -> Filter:
-        """Layers that share weights share the stored matrix. Parts are quantised one by one, as HQQ needs them."""
+        """Layers that share weights share the stored matrix."""
         if names not in self._filters:
-            parts = [stored(self._weights.get(name), self._matrix) for name in names]
+            parts = [stored(self._weights.get(name), self._forms[name]) for name in names]
             self._filters[names] = self._constants.add_filter(parts)
         return self._filters[names]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from importlib import import_module, metadata
 from pathlib import Path
 
-from export.quantization import Scheme
+from export.quantization import Scheme, splits_qkv
 from export.targets.base import ExportSpec, LanguageModel, Network, Observed, StoredTensor, TargetName
 from export.targets.executorch import storage as files
 from export.targets.executorch.schema_pin import EXECUTORCH_VERSION, check_schema, executorch_root
@@ -38,8 +38,8 @@ class ExecuTorchTarget:
     def expected_file_bytes(self, spec: ExportSpec) -> int:
         return files.file_bytes(spec)
 
-    def activations(self, scheme: Scheme) -> Activations:
-        return Activations.EXACT if scheme is Scheme.FP32 else Activations.INT8_PER_TOKEN
+    def activations(self, scheme: Scheme) -> tuple[Activations, ...]:
+        return (Activations.EXACT if scheme is Scheme.FP32 else Activations.INT8_PER_TOKEN,)
 
     def required_operators(self, spec: ExportSpec) -> dict[str, int]:
         shape = spec.shape
@@ -52,7 +52,7 @@ class ExecuTorchTarget:
             "llama::update_cache.out": 2 * passes,
             "llama::custom_sdpa.out": passes,
             "XnnpackBackend:BatchMatrixMultiply": 2 * passes,
-            "XnnpackBackend:FullyConnected": 5 * passes + 1,
+            "XnnpackBackend:FullyConnected": (6 if splits_qkv(self.storage(spec).formats) else 5) * passes + 1,
         }
 
     def write(self, spec: ExportSpec, weights: WeightSource, folder: Path) -> None:

@@ -61,7 +61,17 @@ class _WeightWalk:
         self._seen: set[tuple[str, int, int]] = set()
 
     def linear(self, x: None, weights: tuple[str, ...], biases: tuple[str, ...]) -> None:
-        self.take(FILTER, weights, biases)
+        # Matrices of different formats are products of their own, side by side.
+        first = 0
+        while first < len(weights):
+            node, _ = self.next_node(weights[first])
+            rows, last = node.constants[0].dims[0] if node.constants else 0, first
+            while last < len(weights) and rows > 0:
+                rows -= self._specs[weights[last]].rows
+                last += 1
+            last = max(last, first + 1)
+            self.record(node, FILTER, weights[first:last], biases[first:last])
+            first = last
 
     def end(self) -> None:
         """Check that the walk used every weight of the graph."""
@@ -112,6 +122,10 @@ class _DecoderWalk(_WeightWalk):
         for call in self.file.calls():
             if isinstance(call, schema.KernelCall) and "::embedding" in self.file.operator(call):
                 self.entries.append((table, partial(self._embedding, call)))
+                constants = [self.file.constant(value) for value in call.args[:2] if self.file.is_constant(value)]
+                # A head that is stored in the same bytes is the same table.
+                places = [constant.ctypes.data for constant in constants]
+                self._seen.add((table, places[0], places[1] if len(places) > 1 else 0))
                 return
         raise UserError(f"{self.file.path.name}: no embedding where {table} belongs")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from export.quantization import packs
 from export.quantizers import quantize
 from export.targets.onnx.graph import Attribute, Extent, GraphWriter
 from export.targets.onnx.storage import block_size, format_of, pack
@@ -33,8 +34,7 @@ class Matrices:
     def __init__(self, graph: GraphWriter, weights: WeightSource, stored: Storage) -> None:
         self._graph = graph
         self._weights = weights
-        self._stored = stored
-        self._specs = {tensor.name: tensor for tensor in tensors(weights.shape)}
+        self._forms = {tensor.name: format_of(stored, tensor.role) for tensor in tensors(weights.shape)}
         self._matrices: dict[tuple[str, ...], Matrix] = {}
         self._vectors: dict[tuple[str, ...], str] = {}
 
@@ -48,7 +48,7 @@ class Matrices:
     def matrix(self, *names: str) -> Matrix:
         """The bytes of the matrices `names`, stacked."""
         if names not in self._matrices:
-            form = format_of(self._stored, self._specs[names[0]].role)
+            form = self._forms[names[0]]
             self._matrices[names] = self._integers(names, form) if form.quantized else self._floats(names, form)
         return self._matrices[names]
 
@@ -64,7 +64,11 @@ class Matrices:
         return self._graph.contrib("GatherBlockQuantized", [values, indices, self._scales((table,))], attributes)
 
     def product(self, x: str, names: tuple[str, ...], biases: tuple[str, ...]) -> str:
-        """x times the matrices transposed, plus the biases."""
+        """x times the matrices transposed, plus the biases; matrices of different formats one after the other."""
+        split = packs(names, biases, self._forms)
+        if len(split) > 1:
+            parts = [self.product(x, *part) for part in split]
+            return self._graph.node("Concat", parts, {"axis": -1})
         matrix = self.matrix(*names)
         if matrix.scales is not None:
             return self._quantized_product(x, names, biases)
@@ -103,7 +107,6 @@ class Matrices:
         return Matrix(rows, columns, form, self._graph.write(array), None)
 
     def _integers(self, names: tuple[str, ...], form: WeightFormat) -> Matrix:
-        # One by one: the quantiser's iterations stop for a whole tensor at a time.
         parts = [quantize(self._weights.get(name), form, torch.float32) for name in names]
         values = np.concatenate([pack(part.values, form.bits) for part in parts])
         scales = np.concatenate([part.scales for part in parts])

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from export.installation import Extra, install_hint
-from export.quantization import Scheme
+from export.quantization import Scheme, splits_qkv
 from export.targets.base import ExportSpec, LanguageModel, Network, Observed, StoredTensor, TargetName
 from export.targets.onnx.storage import expected_file_bytes, storage
 from models.activations import Activations
@@ -51,9 +51,11 @@ class OnnxTarget:
         """Computed size of model.onnx and model.onnx.data; the few hundred bytes of genai_config.json are left out."""
         return expected_file_bytes(spec)
 
-    def activations(self, scheme: Scheme) -> Activations:
-        """MatMulNBits rounds its inputs to int8 in blocks; float products round nothing."""
-        return Activations.EXACT if scheme is Scheme.FP32 else Activations.INT8_PER_BLOCK
+    def activations(self, scheme: Scheme) -> tuple[Activations, ...]:
+        """MatMulNBits rounds its inputs to int8, on x86 in blocks, on Arm (KleidiAI) by row; float products do not."""
+        return (
+            (Activations.EXACT,) if scheme is Scheme.FP32 else (Activations.INT8_PER_BLOCK, Activations.INT8_PER_TOKEN)
+        )
 
     def required_operators(self, spec: ExportSpec) -> dict[str, int]:
         """Products, attention and norms, as often as the shape wants them."""
@@ -62,7 +64,9 @@ class OnnxTarget:
             return {"Gemm" if floats else "MatMulNBits": shape.num_layers, "Relu": shape.num_layers - 1}
         passes = shape.num_passes
         operators = {
-            "FusedMatMul" if floats else "MatMulNBits": 5 * passes + 1,  # qkv, o, gate, up, down; the head
+            # qkv (under two formats two), o, gate, up, down; the head
+            "FusedMatMul" if floats else "MatMulNBits": (6 if splits_qkv(self.storage(spec).formats) else 5) * passes
+            + 1,
             "GroupQueryAttention": passes,
             "QuickGelu": passes,
             "SimplifiedLayerNormalization": 1 + (2 * passes if shape.qk_norm else 0),

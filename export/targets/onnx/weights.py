@@ -52,6 +52,9 @@ class _Reader:
         self.found: dict[str, _Rows] = {}
 
     def linear(self, x: str, weights: tuple[str, ...], biases: tuple[str, ...]) -> str:
+        products = self.file.consumers(x, *_PRODUCTS)
+        if len(products) > 1:
+            return self._side_by_side(products, weights, biases)
         node = self.file.only_consumer(x, *_PRODUCTS)
         self.record(weights, self.matrix(node))
         if not biases:
@@ -59,6 +62,23 @@ class _Reader:
         bias_node = node if node.operator != "FusedMatMul" else self.file.only_consumer(node.outputs[0], "Add")
         self.record(biases, self.file.floats(bias_node.inputs[-1]))
         return bias_node.outputs[0]
+
+    def _side_by_side(self, products: list[Node], weights: tuple[str, ...], biases: tuple[str, ...]) -> str:
+        """Matrices of different formats: products whose results a Concat joins, in the order of its inputs."""
+        joined = self.file.only_consumer(products[0].outputs[0], "Concat")
+        by_output = {node.outputs[0]: node for node in products}
+        self.expect(set(joined.inputs) == by_output.keys(), f"{joined.outputs[0]} does not join the products before it")
+        left = list(weights)
+        for node in (by_output[name] for name in joined.inputs):
+            place, names, rows = self.matrix(node), list[str](), 0
+            while left and rows < place.rows:
+                names.append(left.pop(0))
+                rows += self._specs[names[-1]].rows
+            self.record(tuple(names), place)
+            if biases:
+                self.record(tuple(biases[weights.index(name)] for name in names), self.file.floats(node.inputs[-1]))
+        self.expect(not left, f"{' + '.join(left)} is not multiplied")
+        return joined.outputs[0]
 
     def matrix(self, node: Node) -> Place:
         if node.operator != "MatMulNBits":

@@ -21,11 +21,25 @@ data class TextReference(
     val schema: String,
     @SerialName("decisive_margin") val decisiveMargin: Double,
     val texts: List<GreedyText>,
+    @SerialName("logit_sample") val logitSample: LogitSample? = null,
 ) : Reference {
     init {
         requireSchema(schema, REFERENCE_SCHEMA)
     }
 }
+
+/**
+ * Some logits of the first text.
+ *
+ * @property rows logits of [tokenIds] at the first greedy steps.
+ * @property tolerance largest root mean square difference over all of them.
+ */
+@Serializable
+data class LogitSample(
+    @SerialName("token_ids") val tokenIds: List<Int>,
+    val rows: List<List<Double>>,
+    val tolerance: Double,
+)
 
 /**
  * One prompt with its greedy continuation.

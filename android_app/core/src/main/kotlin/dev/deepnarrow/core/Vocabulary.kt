@@ -120,4 +120,5 @@ enum class Scheme(val word: String) {
     @SerialName("fp32") FP32("fp32"),
     @SerialName("int8") INT8("int8"),
     @SerialName("int4") INT4("int4"),
+    @SerialName("mixed") MIXED("mixed"),
 }
