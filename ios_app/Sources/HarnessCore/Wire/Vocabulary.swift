@@ -87,4 +87,4 @@ public enum Arm: String, Word { case deep, wide }
 public enum TargetName: String, Word { case executorch, onnx, coreml }
 
 /// Quantization: the same names and bits on every target.
-public enum Scheme: String, Word { case fp32, int8, int4 }
+public enum Scheme: String, Word { case fp32, int8, int4, mixed }
