@@ -21,8 +21,8 @@ CACHE_PARTS = ("key", "value")
 ALIGNMENT = 64
 # MatMulNBits on float32 activations takes float32 scales only.
 SCALES = ScaleForm(group_bits=32, row_bits=32, signed=True)
-# MatMulNBits knows blocks of a power of two only, and its fast 8-bit kernels end here.
-MAX_BLOCK = 128
+# What MatMulNBits multiplies; a table of its own is only looked up.
+MULTIPLIED = (Role.LINEAR, Role.KEY_VALUE, Role.DOWN, Role.HEAD)
 
 
 def past_name(cache: int, part: str) -> str:
@@ -38,30 +38,16 @@ def present_name(cache: int, part: str) -> str:
 def storage(spec: ExportSpec) -> Storage:
     """Formats of each role.
 
-    8-bit matrices have one scale per block, not per row: MatMulNBits, the operator that reads 8-bit weights fastest for
-    a single token, knows blocks of a power of two only. Under int8 they are of 32, for speed; beside 4-bit weights as
-    long as the rows allow, for bytes. A table of its own is looked up by GatherBlockQuantized, for which one block may
-    be longer than the row, and so keeps one scale per row.
+    8-bit matrices have one scale per group of 32, not per row: MatMulNBits, the operator that reads 8-bit weights fastest
+    for a single token, knows blocks of a power of two only. A table of its own is looked up by GatherBlockQuantized,
+    for which one block may be longer than the row, and so keeps one scale per row.
     """
     roles = dict(formats(spec.scheme, SCALES))
-    if spec.scheme is not Scheme.FP32:
-        for role, columns in _columns(spec).items():
-            if roles[role].bits == 8:
-                block = GROUP_SIZE if spec.scheme is Scheme.INT8 else min(MAX_BLOCK, columns & -columns)
-                roles[role] = WeightFormat(8, block, SCALES.row_bits)
+    for role in MULTIPLIED:
+        if roles[role].bits == 8:
+            roles[role] = WeightFormat(8, GROUP_SIZE, SCALES.row_bits)
     shared = isinstance(spec.shape, TransformerShape) and spec.shape.tie_embeddings
     return Storage(roles, shared_table=shared, kv_bits=32)
-
-
-def _columns(spec: ExportSpec) -> dict[Role, int]:
-    """Length of the rows that MatMulNBits multiplies, by role."""
-    shape = spec.shape
-    if isinstance(shape, MlpShape):
-        return {Role.LINEAR: GROUP_SIZE}
-    return {
-        Role.LINEAR: GROUP_SIZE, Role.KEY_VALUE: shape.hidden_size, Role.DOWN: shape.ffn_size,
-        Role.HEAD: shape.hidden_size,
-    }  # fmt: skip
 
 
 def format_of(stored: Storage, role: Role) -> WeightFormat:
