@@ -39,8 +39,8 @@ def storage(spec: ExportSpec) -> Storage:
     """Formats of each role.
 
     8-bit matrices have one scale per group of 32, not per row: MatMulNBits, the operator that reads 8-bit weights
-    fastest for a single token, knows blocks of a power of two only. A table of its own is looked up by GatherBlockQuantized,
-    for which one block may be longer than the row, and so keeps one scale per row.
+    fastest for a single token, knows blocks of a power of two only. A table of its own is looked up by
+    GatherBlockQuantized, for which one block may be longer than the row, and so keeps one scale per row.
     """
     roles = dict(formats(spec.scheme, SCALES))
     for role in MULTIPLIED:
