@@ -269,10 +269,10 @@ def _rename(name: str, names: Mapping[str, str]) -> str:
 
 def _architecture(config: JsonFile) -> _Architecture:
     listed = config.values.get("architectures")
-    known = isinstance(listed, list) and len(listed) == 1 and isinstance(listed[0], str) and listed[0] in _ARCHITECTURES
-    if not known:
+    name = listed[0] if isinstance(listed, list) and len(listed) == 1 else None
+    if not isinstance(name, str) or name not in _ARCHITECTURES:
         raise UserError(f"{config.path}: architectures {_shown(listed)} is not one of {', '.join(_ARCHITECTURES)}")
-    return _ARCHITECTURES[listed[0]]
+    return _ARCHITECTURES[name]
 
 
 def _refuse_unknown(config: JsonFile) -> None:

@@ -102,7 +102,10 @@ def _config(file: GgufFile) -> dict[str, object]:
 def _tokenizer(file: GgufFile) -> Tokenizer:
     """Byte-level BPE with single digits: what llama.cpp calls the pre-tokenizer `smollm`."""
     tokens = file.strings("tokenizer.ggml.tokens")
-    merges = [tuple(merge.split(" ")) for merge in file.strings("tokenizer.ggml.merges")]
+    merges: list[tuple[str, str]] = []
+    for merge in file.strings("tokenizer.ggml.merges"):
+        left, _, right = merge.partition(" ")
+        merges.append((left, right))
     tokenizer = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
         pre_tokenizers.Digits(individual_digits=True),
