@@ -122,8 +122,8 @@ def open_checkpoint(folder: Path) -> CheckpointWeights:
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: not a folder; expected one with {CONFIG} and {WEIGHTS}")
-    if not (folder / CONFIG).exists():
-        _weight_files(folder)  # a folder of another kind of checkpoint is told so
+    if not (folder / CONFIG).exists() and any(folder.glob("*.gguf")):
+        _weight_files(folder)  # tells what such a folder is
     config = read_json(folder / CONFIG)
     shape = read_shape(config)
     stored = _stored_tensors(folder)

@@ -168,9 +168,9 @@ def check_tensor(name: str, tensor: StoredTensor, bits: int, source: np.ndarray)
         return max(_check_rows(name, tensor, source, first) for first in range(0, len(source), _CHECKED_ROWS))
     relative, absolute = FLOAT_ERROR[bits]
     errors = np.abs(tensor - source)
-    excess = errors - (relative * np.abs(source) + absolute)
-    place = np.unravel_index(int(np.argmax(excess)), source.shape)
-    if not excess[place] <= 0:  # not a number fails too
+    wrong = ~(errors <= relative * np.abs(source) + absolute)  # not a number fails too
+    if wrong.any():
+        place = np.unravel_index(int(np.argmax(wrong)), source.shape)
         raise GateError(
             Gate.WEIGHTS, f"row {place[0]} of {name} holds {tensor[place]:.6g}, its source is {source[place]:.6g}"
         )  # fmt: skip

@@ -18,6 +18,7 @@ from export.manifest import (
     CheckpointSource,
     FileKind,
     Manifest,
+    content_id,
     list_files,
     read_manifest,
     read_reference,
@@ -59,7 +60,7 @@ def rehash(folder: Path) -> Manifest:
         p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.name != MANIFEST_FILE
     )
     entries = [entry for name in names for entry in list_files(folder, kinds.get(name, FileKind.MODEL), (name,))]
-    manifest = manifest.model_copy(update={"files": tuple(entries)})
+    manifest = manifest.model_copy(update={"files": tuple(entries), "content_id": content_id(entries)})
     write_json(manifest, folder / MANIFEST_FILE)
     return manifest
 
