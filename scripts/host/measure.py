@@ -153,7 +153,7 @@ def measure_sustained(decoder: Decoder, decoded: DecodeSamples, seconds: int, sh
 
 
 def _prefill(model: LanguageModel, tokens: np.ndarray, chunk: int) -> int:
-    return int(np.argmax(_prompt_logits(model, tokens, chunk)))
+    return int(np.argmax(_prompt_logits(model, tokens, chunk))) if tokens.size else 0
 
 
 def _prompt_logits(model: LanguageModel, tokens: np.ndarray, chunk: int) -> np.ndarray:

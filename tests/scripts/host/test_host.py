@@ -99,6 +99,22 @@ def test_wrong_reference_ends_as_parity(tiny_artifacts: Path, tmp_path: Path) ->
     assert record.decode == ()
 
 
+def test_wrong_sampled_logits_end_as_parity(tiny_artifacts: Path, tmp_path: Path) -> None:
+    copy = damaged_copy(tiny_artifacts, tmp_path)
+    reference = json.loads((copy / "reference.json").read_text())
+    rows = reference["logit_sample"]["rows"]
+    reference["logit_sample"]["rows"] = rows[1:] + rows[:1]
+    (copy / "reference.json").write_text(json.dumps(reference))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    entry = next(file for file in manifest["files"] if file["path"] == "reference.json")
+    entry["sha256"] = sha256(copy / "reference.json")
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    code, _, _ = run(copy, request_file(tmp_path), tmp_path)
+    _, outcome = failed(tmp_path)
+    assert (code, outcome.failure, outcome.stage) == (1, FailureKind.PARITY, Stage.SELF_CHECK)
+    assert "sampled logits" in outcome.message
+
+
 def test_changed_model_is_refused(tiny_artifacts: Path, tmp_path: Path) -> None:
     copy = damaged_copy(tiny_artifacts, tmp_path)
     with (copy / "model.onnx").open("ab") as file:
