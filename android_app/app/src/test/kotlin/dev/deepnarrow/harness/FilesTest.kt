@@ -124,11 +124,11 @@ class FilesTest {
         val pair = FoundPair(artifact("deep", 60_000_000), artifact("wide", 100_000_000))
         assertEquals(
             "memory: wide needs about 408 MB (model 100 MB, cache 40.0 MB, margin 268 MB), but 300 MB are left before Android ends processes: close other apps",
-            Conditions.memory(pair, 300_000_000),
+            PhoneStateText.memory(pair, 300_000_000),
         )
-        assertNull(Conditions.memory(pair, 409_000_000))
-        assertNull(Conditions.memory(pair, null))
-        assertTrue(Conditions.memory(pair, -5)!!.contains("but 0 MB are left"))
+        assertNull(PhoneStateText.memory(pair, 409_000_000))
+        assertNull(PhoneStateText.memory(pair, null))
+        assertTrue(PhoneStateText.memory(pair, -5)!!.contains("but 0 MB are left"))
     }
 
     @Test
