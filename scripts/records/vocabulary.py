@@ -53,6 +53,18 @@ class FailureKind(StrEnum):
     DEVICE = "device"  # the device went away or refused; written by the farm
 
 
+class Refusal(StrEnum):
+    """Why the Android app began no run: `INSTRUMENTATION_RESULT: refusal=`, beside a message for people.
+
+    `tests/golden/refusals.json` holds Python and Kotlin to the same codes.
+    """
+
+    REQUEST = "request"  # what was asked cannot be read or done
+    ACTIVE_RUN = "active-run"  # the app is measuring already
+    SHARED_STORAGE = "shared-storage"  # not mounted, or nothing can be made or written in it
+    UNREADABLE_ARTIFACT = "unreadable-artifact"  # the app cannot read a file of the artifact's folder
+
+
 class FailureClass(StrEnum):
     """What the farm does about a failure: only INFRA is tried again."""
 

@@ -7,10 +7,10 @@ a harness that cannot be started gives `INSTRUMENTATION_FAILED`; a system that d
 """
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from scripts.farm.device import Progress
 from scripts.records import Stage
+from scripts.records.vocabulary import Refusal
 
 CODE_OK = -1
 MAX_VALUE_CHARS = 64 << 10
@@ -18,15 +18,6 @@ _PREFIX = "INSTRUMENTATION_"
 _STATUS, _RESULT = "STATUS: ", "RESULT: "
 _STATUS_CODE, _CODE = "STATUS_CODE: ", "CODE: "
 _REFUSED = ("FAILED: ", "ABORTED: ")
-
-
-class Refusal(StrEnum):
-    """Why the app began no run: `INSTRUMENTATION_RESULT: refusal=`, beside a message for people."""
-
-    REQUEST = "request"  # what was asked cannot be read or done
-    ACTIVE_RUN = "active-run"  # the app is measuring already
-    SHARED_STORAGE = "shared-storage"  # not mounted, or its folders cannot be made
-    UNREADABLE_ARTIFACT = "unreadable-artifact"  # the app may not read the artifact's folder
 
 
 @dataclass(slots=True)

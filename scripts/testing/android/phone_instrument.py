@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.records import RECORD_FILE
+from scripts.records.vocabulary import Refusal
 from scripts.testing.android.adb_wire import StreamClosedError
 from scripts.testing.android.faults import Fault
 from scripts.testing.android.personality import thermal_status
@@ -105,7 +106,7 @@ class ActivityCommands:
 
     def _prepare(self, io: ShellIo) -> int:
         if self._state.faults.value(Fault.NO_MEDIA_DIR) is not None:
-            return _refusal(io, "shared-storage", "no media directory: shared storage is not there")
+            return _refusal(io, Refusal.SHARED_STORAGE, "no media directory: shared storage is not there")
         for folder in ("requests", "runs", "artifacts"):
             self._state.locate(f"{self._state.media_dir}/{folder}").mkdir(parents=True, exist_ok=True)
         return _result(io, {"media_dir": self._state.media_dir}, RESULT_OK)
@@ -113,14 +114,16 @@ class ActivityCommands:
     def _run(self, io: ShellIo, extras: Mapping[str, str]) -> int:
         artifact = extras.get("artifact", "")
         if not artifact.startswith((f"{MODEL_DIR}/", f"{self._state.media_dir}/")):
-            return _refusal(io, "request", f"artifact {artifact!r} must lie in {MODEL_DIR} or {self._state.media_dir}")
+            return _refusal(
+                io, Refusal.REQUEST, f"artifact {artifact!r} must lie in {MODEL_DIR} or {self._state.media_dir}"
+            )
         if not self._state.can_app_read(artifact):
-            return _refusal(io, "unreadable-artifact", f"{artifact}: the app cannot read it")
+            return _refusal(io, Refusal.UNREADABLE_ARTIFACT, f"{artifact}: the app cannot read it")
         work = self._state.locate("/data/user/0") / PACKAGE
         work.mkdir(parents=True, exist_ok=True)
         request = self._request_file(extras.get("request", ""), work)
         if request is None:
-            return _refusal(io, "request", "request is neither a file nor base64")
+            return _refusal(io, Refusal.REQUEST, "request is neither a file nor base64")
         device = work / "device.json"
         device.write_text(json.dumps(self._device_json()))
         return self._run_harness(io, self._state.locate(artifact), request, device, work)
@@ -193,7 +196,7 @@ class ActivityCommands:
             return _result(io, {"shortMsg": "Process crashed."}, RESULT_CANCELED)
         if code == BAD_INPUT:
             text = errors.read_text(errors="replace").strip().splitlines()
-            return _refusal(io, "request", (text or ["the harness said nothing"])[-1])
+            return _refusal(io, Refusal.REQUEST, (text or ["the harness said nothing"])[-1])
         record = Path(str(last["record"]))
         if self._state.faults.strike(Fault.WRONG_HASH):
             with (record.parent / RECORD_FILE).open("ab") as file:
@@ -247,7 +250,7 @@ def _status(io: ShellIo, values: Mapping[str, object], code: int) -> None:
     io.say(f"INSTRUMENTATION_STATUS_CODE: {code}")
 
 
-def _refusal(io: ShellIo, code: str, message: str) -> int:
+def _refusal(io: ShellIo, code: Refusal, message: str) -> int:
     return _result(io, {"refusal": code, "message": message}, RESULT_CANCELED)
 
 

@@ -1,10 +1,14 @@
 """The parser of `am instrument -w -r`, on output as Android prints it."""
 
+import json
+
 import pytest
 
 from scripts.farm.android.instrument import InstrumentationParser, progress_of
 from scripts.farm.device import Progress
 from scripts.records import Stage
+from scripts.records.vocabulary import Refusal
+from tests.scripts.records.test_records import GOLDEN
 
 
 def read(text: str) -> tuple[InstrumentationParser, list[dict[str, str]]]:
@@ -79,6 +83,19 @@ def test_a_package_that_is_not_installed_is_a_refusal() -> None:
         "INSTRUMENTATION_STATUS_CODE: -1\n"
     )
     assert parser.result.refused == error
+
+
+def test_the_codes_of_a_refusal_are_the_golden_ones() -> None:
+    codes = json.loads((GOLDEN / "refusals.json").read_text(encoding="utf-8"))
+    assert codes == list(Refusal)
+    for code in codes:
+        answer = f"INSTRUMENTATION_RESULT: refusal={code}\nINSTRUMENTATION_RESULT: message=m\nINSTRUMENTATION_CODE: 0\n"
+        assert read(answer)[0].result.refusal == code
+
+
+@pytest.mark.parametrize("line", ["", "INSTRUMENTATION_RESULT: refusal=of-a-later-version\n"])
+def test_a_refusal_without_a_code_that_is_known_is_one_of_the_request(line: str) -> None:
+    assert read(f"{line}INSTRUMENTATION_CODE: 0\n")[0].result.refusal is Refusal.REQUEST
 
 
 @pytest.mark.parametrize("status", [{}, {"stage": "decode"}, {"stage": "sleep", "done": "1", "total": "2"},

@@ -3,6 +3,8 @@ package dev.deepnarrow.harness
 import android.content.Context
 import android.os.Environment
 import android.os.storage.StorageManager
+import dev.deepnarrow.core.Artifact
+import dev.deepnarrow.core.RefusalCode
 import java.io.File
 import java.io.IOException
 
@@ -15,12 +17,22 @@ class AllowedFolders(val media: File, private val pushed: File = PUSHED) {
     /** Makes the writable folders; the pushed folder belongs to adb's shell user. */
     fun prepare() {
         for (folder in listOf(runs, requests, media.resolve("artifacts"))) {
-            if (!folder.isDirectory && !folder.mkdirs()) throw Refused("$folder: cannot be made")
+            if (!folder.isDirectory && !folder.mkdirs()) throw Refused("$folder: cannot be made", RefusalCode.SHARED_STORAGE)
         }
     }
 
     /** The canonical form of [path], links and `..` resolved. Throws [Refused] if it is not inside an allowed folder. */
     fun readable(path: String): File = inside(path, listOf(media, pushed))
+
+    /** As [readable] for an artifact's folder: the manifest is there, and whatever else is there can be read. Its content is not looked at. */
+    fun artifact(path: String): File {
+        val folder = readable(path)
+        val manifest = folder.resolve(Artifact.MANIFEST_FILE)
+        val entries = folder.walkTopDown().onEnter { it.canonicalFile == it } // Not into links.
+        val unreadable = if (manifest.canRead()) entries.firstOrNull { !it.canRead() } else manifest
+        if (unreadable != null) throw Refused("$unreadable: not there, or the app may not read it", RefusalCode.UNREADABLE_ARTIFACT)
+        return folder
+    }
 
     /** As [readable] for a file of at most [maxBytes]. */
     fun readableFile(path: String, maxBytes: Long): File {
@@ -49,7 +61,7 @@ class AllowedFolders(val media: File, private val pushed: File = PUSHED) {
         fun of(context: Context): AllowedFolders {
             @Suppress("DEPRECATION") // Still the only folder that both adb and the app read and write on every Android since 10.
             val media = context.externalMediaDirs.firstOrNull()
-            return AllowedFolders(media ?: throw Refused("shared storage is ${storageState(context)}; unlock the phone once"))
+            return AllowedFolders(media ?: throw Refused("shared storage is ${storageState(context)}; unlock the phone once", RefusalCode.SHARED_STORAGE))
         }
 
         private fun storageState(context: Context): String =
@@ -57,5 +69,5 @@ class AllowedFolders(val media: File, private val pushed: File = PUSHED) {
     }
 }
 
-/** Something that was asked for and is not allowed or not possible; the message is one line for whoever asked. */
-class Refused(message: String) : Exception(message)
+/** Something that was asked for and is not allowed or not possible; the message is one line for whoever asked, [code] is for programs. */
+class Refused(message: String, val code: RefusalCode = RefusalCode.REQUEST) : Exception(message)

@@ -60,9 +60,9 @@ class Desk(private val context: Context, val folders: AllowedFolders) {
         choices = snapshot.choices.map { it.choice() },
         unusable = snapshot.unusable,
         folders = folders.artifactRoots.map { it.path },
-        conditions = Conditions.line(readings),
-        concerns = Conditions.concerns(context, readings) + listOfNotNull(
-            snapshot.choices.firstOrNull { it.key == choice.key }?.let { Conditions.memory(it, readings.ramUntilLow()) },
+        phoneState = PhoneStateText.line(readings),
+        concerns = PhoneStateText.concerns(context, readings) + listOfNotNull(
+            snapshot.choices.firstOrNull { it.key == choice.key }?.let { PhoneStateText.memory(it, readings.ramUntilLow()) },
         ),
         numCores = Runtime.getRuntime().availableProcessors(),
         decodeSteps = Requests.DECODE_STEPS,

@@ -13,7 +13,7 @@ import dev.deepnarrow.harness.ui.RunningState
  *     am instrument -w -r -e op prepare dev.deepnarrow.harness/.HarnessInstrumentation
  *     am instrument -w -r -e artifact DIR -e request <path or base64> dev.deepnarrow.harness/.HarnessInstrumentation
  *
- * `am instrument` ends whatever process of the package there is, a run's too, and starts a new one, which is the run's. Result code -1: a record was finished, or the folders are there; 0: bad input.
+ * `am instrument` ends whatever process of the package there is, a run's too, and starts a new one, which is the run's. Result code -1: a record was finished, or the folders are there; 0: refused, with the reason's code in `refusal`.
  */
 open class HarnessInstrumentation : Instrumentation() {
     private var arguments = Bundle()
@@ -29,8 +29,13 @@ open class HarnessInstrumentation : Instrumentation() {
         try {
             finish(Activity.RESULT_OK, answer(AllowedFolders.of(targetContext)))
         } catch (error: Refused) {
-            finish(Activity.RESULT_CANCELED, Bundle().apply { putString("message", error.message) })
+            finish(Activity.RESULT_CANCELED, refusal(error))
         }
+    }
+
+    private fun refusal(error: Refused) = Bundle().apply {
+        putString("refusal", error.code.word)
+        putString("message", error.message)
     }
 
     private fun answer(folders: AllowedFolders): Bundle = when (val op = arguments.getString("op", "run")) {
@@ -46,7 +51,7 @@ open class HarnessInstrumentation : Instrumentation() {
 
     private fun run(folders: AllowedFolders): Bundle {
         folders.prepare()
-        val artifact = folders.readable(argument("artifact"))
+        val artifact = folders.artifact(argument("artifact"))
         val request = Requests.parse(argument("request"), folders)
         openScreen()
         val end = RunSession(targetContext, folders).run(artifact, request, Screen())

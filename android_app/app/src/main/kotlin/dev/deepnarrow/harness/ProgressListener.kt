@@ -55,7 +55,7 @@ internal class ProgressListener(
         stage = stage.word,
         done = done,
         total = total,
-        conditions = Conditions.line(readings),
+        phoneState = PhoneStateText.line(readings),
         concerns = record?.concerns.orEmpty().map(Summaries::line),
         latencies = record?.decode.orEmpty().map { StepLatencies(it.context, it.forwardNs.toLongArray()) },
     )

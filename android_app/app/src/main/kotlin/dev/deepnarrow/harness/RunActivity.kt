@@ -44,7 +44,7 @@ class RunActivity : FullScreenActivity() {
 
     private fun answer(intent: Intent): Intent = try {
         val folders = AllowedFolders.of(this)
-        val artifact = folders.readable(intent.getStringExtra(EXTRA_ARTIFACT) ?: throw Refused("$EXTRA_ARTIFACT is missing"))
+        val artifact = folders.artifact(intent.getStringExtra(EXTRA_ARTIFACT) ?: throw Refused("$EXTRA_ARTIFACT is missing"))
         val request = Requests.parse(intent.getStringExtra(EXTRA_REQUEST) ?: throw Refused("$EXTRA_REQUEST is missing"), folders)
         val end = RunSession(this, folders).run(artifact, request, Screen)
         Intent().putExtra(EXTRA_RUN_ID, end.runId).putExtra(EXTRA_OUTCOME, end.outcome).putExtra(EXTRA_MESSAGE, end.message)

@@ -1,5 +1,6 @@
 package dev.deepnarrow.harness
 
+import dev.deepnarrow.core.RefusalCode
 import java.io.File
 import java.io.RandomAccessFile
 import java.nio.channels.FileLock
@@ -28,7 +29,7 @@ class RunLock private constructor(private val file: RandomAccessFile, private va
             }
             if (lock != null) return RunLock(file, lock)
             file.close()
-            throw Refused(ANOTHER_RUN)
+            throw Refused(ANOTHER_RUN, RefusalCode.ACTIVE_RUN)
         }
     }
 }

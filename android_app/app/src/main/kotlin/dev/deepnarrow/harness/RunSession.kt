@@ -5,6 +5,7 @@ import dev.deepnarrow.core.Completed
 import dev.deepnarrow.core.Failed
 import dev.deepnarrow.core.FailureKind
 import dev.deepnarrow.core.MemoryBandwidthProbe
+import dev.deepnarrow.core.RefusalCode
 import dev.deepnarrow.core.RunListener
 import dev.deepnarrow.core.RunProtocol
 import dev.deepnarrow.core.RunRecord
@@ -12,6 +13,7 @@ import dev.deepnarrow.core.RunRequest
 import dev.deepnarrow.core.RunStore
 import dev.deepnarrow.core.Running
 import dev.deepnarrow.core.Skipped
+import dev.deepnarrow.core.UserError
 import java.io.File
 import java.io.IOException
 
@@ -22,7 +24,7 @@ class RunEnd(val runId: String, val outcome: String, val message: String?, val r
 class RunSession(private val context: Context, private val folders: AllowedFolders) {
     /** [screen] is called outside the timed regions, on the calling thread. Throws [Refused] if nothing was recorded. */
     fun run(artifact: File, request: RunRequest, screen: RunScreen): RunEnd = RunLock.acquire(context.noBackupFilesDir).use {
-        val store = refusing { RunStore.create(folders.runs, request.runId) }
+        val store = create(request.runId)
         val readings = PhoneReadings(context)
         FullScreenActivity.beginRun()
         val protocol = RunProtocol(
@@ -39,12 +41,20 @@ class RunSession(private val context: Context, private val folders: AllowedFolde
         }
     }
 
+    /** A folder that is there already is the request's fault; one that cannot be made is the disk's. */
+    private fun create(runId: String): RunStore = try {
+        RunStore.create(folders.runs, runId)
+    } catch (error: UserError) {
+        val code = if (folders.runs.resolve(runId).exists()) RefusalCode.REQUEST else RefusalCode.SHARED_STORAGE
+        throw Refused(error.message.orEmpty(), code)
+    }
+
     /** The disk failed. Once the shell of the record is there, a run has begun and did not end well, which is no bad input. */
     private fun unwritten(request: RunRequest, store: RunStore, error: IOException): RunEnd {
         val message = "${FailureKind.STORAGE.word}: ${store.folder}: the record cannot be written: ${error.message.orEmpty().lineSequence().first()}"
         if (store.recordFile.isFile) return RunEnd(request.runId, "failed", message, store.recordFile)
         store.folder.delete()
-        throw Refused(message)
+        throw Refused(message, RefusalCode.SHARED_STORAGE)
     }
 
     private fun end(record: RunRecord, store: RunStore): RunEnd {

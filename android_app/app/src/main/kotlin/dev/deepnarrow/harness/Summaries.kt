@@ -36,7 +36,7 @@ object Summaries {
             contentId = artifact?.contentId,
             results = results(record),
             place = record.request.plan?.run { "$campaign $block $repetition" },
-            beforeItReported = comparisonKey(record)?.run { text(setup.copy(conditions = setup.conditions.copy(runtime = null, backends = emptyList(), charging = null))) },
+            beforeItReported = comparisonKey(record)?.run { text(setup.copy(runtime = null, backends = emptyList(), charging = null)) },
             title = artifact?.let { title(it, record.request.protocol.numThreads) } ?: "no artifact",
             device = device(record),
             osBuild = record.device.osBuild,

@@ -2,6 +2,7 @@ package dev.deepnarrow.harness
 
 import dev.deepnarrow.core.ProcFiles
 import dev.deepnarrow.core.LoadMode
+import dev.deepnarrow.core.RefusalCode
 import java.io.File
 import java.nio.file.Files
 import java.nio.file.Path
@@ -9,6 +10,7 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Assumptions.assumeFalse
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 
@@ -48,6 +50,17 @@ class FilesTest {
     fun `a sibling whose name begins alike is outside`() {
         val folders = folders()
         assertTrue(refusal { folders.readable(dir("media-of-another-app").path) }.contains("outside"))
+    }
+
+    @Test
+    fun `an artifact is read where its manifest and all its files can be`() {
+        val artifact = dir("pushed/a").apply { resolve("manifest.json").writeText("{}") }
+        val part = artifact.resolve("parts").apply { mkdirs() }.resolve("model.pte").apply { writeText("x") }
+        assertEquals(artifact.canonicalFile, folders().artifact(artifact.path))
+        part.setReadable(false)
+        assumeFalse(part.canRead(), "root reads every file")
+        val refused = assertThrows(Refused::class.java) { folders().artifact(artifact.path) }
+        assertEquals(RefusalCode.UNREADABLE_ARTIFACT to "$part: not there, or the app may not read it", refused.code to refused.message)
     }
 
     @Test
@@ -124,11 +137,11 @@ class FilesTest {
         val pair = FoundPair(artifact("deep", 60_000_000), artifact("wide", 100_000_000))
         assertEquals(
             "memory: wide needs about 408 MB (model 100 MB, cache 40.0 MB, margin 268 MB), but 300 MB are left before Android ends processes: close other apps",
-            Conditions.memory(pair, 300_000_000),
+            PhoneStateText.memory(pair, 300_000_000),
         )
-        assertNull(Conditions.memory(pair, 409_000_000))
-        assertNull(Conditions.memory(pair, null))
-        assertTrue(Conditions.memory(pair, -5)!!.contains("but 0 MB are left"))
+        assertNull(PhoneStateText.memory(pair, 409_000_000))
+        assertNull(PhoneStateText.memory(pair, null))
+        assertTrue(PhoneStateText.memory(pair, -5)!!.contains("but 0 MB are left"))
     }
 
     @Test

@@ -11,12 +11,14 @@ import dev.deepnarrow.core.DeviceKind
 import dev.deepnarrow.core.Failed
 import dev.deepnarrow.core.FailureKind
 import dev.deepnarrow.core.FileEntry
+import dev.deepnarrow.core.RefusalCode
 import dev.deepnarrow.core.RunStore
 import dev.deepnarrow.core.Running
 import dev.deepnarrow.core.Wire
 import dev.deepnarrow.core.contentIdOf
 import dev.deepnarrow.core.sha256
 import java.io.File
+import java.nio.file.Files
 import java.util.concurrent.CopyOnWriteArrayList
 import java.util.concurrent.CountDownLatch
 import java.util.concurrent.TimeUnit
@@ -35,6 +37,7 @@ import org.robolectric.Robolectric
 import org.robolectric.RobolectricTestRunner
 import org.robolectric.RuntimeEnvironment
 import org.robolectric.Shadows.shadowOf
+import org.robolectric.shadows.ShadowEnvironment
 
 private const val TIMEOUT_S = 60L
 
@@ -50,7 +53,7 @@ class InstrumentationTest {
         folders.prepare()
     }
 
-    private class Recording(private val stage: FullScreenActivity, private val onStatus: (String) -> Unit) : HarnessInstrumentation() {
+    private class Recording(private val screen: FullScreenActivity, private val onStatus: (String) -> Unit) : HarnessInstrumentation() {
         val done = CountDownLatch(1)
         val statuses = CopyOnWriteArrayList<Bundle>()
         var code = 99
@@ -68,12 +71,12 @@ class InstrumentationTest {
             done.countDown()
         }
 
-        override fun openScreen() = stage
+        override fun openScreen() = screen
     }
 
     private fun instrument(vararg arguments: Pair<String, String>, onStatus: (String) -> Unit = {}): Recording {
-        val stage = Robolectric.buildActivity(FullScreenActivity::class.java).setup().get()
-        val recording = Recording(stage, onStatus)
+        val screen = Robolectric.buildActivity(FullScreenActivity::class.java).setup().get()
+        val recording = Recording(screen, onStatus)
         for (name in listOf("mInstrContext", "mAppContext")) {
             Instrumentation::class.java.getDeclaredField(name).apply { isAccessible = true }.set(recording, RuntimeEnvironment.getApplication())
         }
@@ -97,12 +100,19 @@ class InstrumentationTest {
 
     private fun base64(text: String) = Base64.encodeToString(text.toByteArray(), Base64.NO_WRAP)
 
-    private fun refusal(vararg arguments: Pair<String, String>): String {
+    private fun refusal(code: RefusalCode, vararg arguments: Pair<String, String>): String {
+        val before = folders.runs.list()?.toSet()
         val recording = instrument(*arguments)
         assertEquals(Activity.RESULT_CANCELED, recording.code)
-        assertEquals(emptyList<String>(), folders.runs.list()!!.toList())
-        return recording.results.getString("message")!!
+        assertEquals(recording.results.toString(), code.word, recording.results.getString("refusal"))
+        assertEquals(before, folders.runs.list()?.toSet())
+        return recording.results.getString("message")!!.also { assertFalse(it, it.contains('\n')) }
     }
+
+    /** Nothing that runs, but a folder that the app can read. */
+    private fun readable(): File = folders.media.resolve("artifacts/readable").apply { mkdirs() }.apply { resolve("manifest.json").writeText("{}") }
+
+    private fun assertSays(part: String, message: String) = assertTrue("'$message' does not say '$part'", message.contains(part))
 
     @Test
     fun `prepare makes the folders and tells where they are`() {
@@ -186,39 +196,66 @@ class InstrumentationTest {
     @Test
     fun `a second run is refused while one is active`() {
         RunLock.acquire(RuntimeEnvironment.getApplication().noBackupFilesDir).use {
-            val message = refusal("artifact" to folders.media.path, "request" to base64(request("r5")))
-            assertTrue(message, message.contains("another run is active"))
+            assertSays("another run is active", refusal(RefusalCode.ACTIVE_RUN, "artifact" to readable().path, "request" to base64(request("r5"))))
         }
     }
 
     @Test
     fun `a run id is used once`() {
         folders.runs.resolve("r6").mkdirs()
-        val recording = instrument("artifact" to folders.media.path, "request" to base64(request("r6")))
-        assertEquals(Activity.RESULT_CANCELED, recording.code)
-        assertTrue(recording.results.getString("message")!!.contains("exists; every run needs a run_id of its own"))
+        val message = refusal(RefusalCode.REQUEST, "artifact" to readable().path, "request" to base64(request("r6")))
+        assertSays("exists; every run needs a run_id of its own", message)
+    }
+
+    @Test
+    fun `shared storage that is not mounted is refused by its code, whatever is asked`() {
+        ShadowEnvironment.reset()
+        assertSays("shared storage is ", refusal(RefusalCode.SHARED_STORAGE, "op" to "prepare"))
+        assertSays("unlock the phone once", refusal(RefusalCode.SHARED_STORAGE, "artifact" to "/etc", "request" to "%%%"))
+    }
+
+    @Test
+    fun `folders that cannot be made in shared storage are refused by that code`() {
+        Files.createSymbolicLink(folders.runs.resolve("r10").toPath(), folders.media.resolve("nowhere").toPath())
+        assertSays("r10: cannot be made", refusal(RefusalCode.SHARED_STORAGE, "artifact" to readable().path, "request" to base64(request("r10"))))
+        assertTrue(folders.media.deleteRecursively())
+        folders.media.writeText("in the way")
+        assertSays("runs: cannot be made", refusal(RefusalCode.SHARED_STORAGE, "op" to "prepare"))
+        assertTrue(folders.media.delete())
+    }
+
+    /** Root reads whatever the mode of a file is, so a missing one and a link to nowhere play those that the app may not read. */
+    @Test
+    fun `an artifact that the app cannot read is refused by that code before the request is looked at`() {
+        val artifact = readable()
+        val model = artifact.resolve("model.pte")
+        Files.createSymbolicLink(model.toPath(), artifact.resolve("nowhere").toPath())
+        assertSays("$model: not there, or the app may not read it", refusal(RefusalCode.UNREADABLE_ARTIFACT, "artifact" to artifact.path, "request" to "%%%"))
+        val manifest = artifact.resolve("manifest.json").apply { delete() }
+        assertSays("$manifest: not there, or", refusal(RefusalCode.UNREADABLE_ARTIFACT, "artifact" to artifact.path, "request" to "%%%"))
+        val elsewhere = "/data/local/tmp/deepnarrow/tiny"
+        assertSays("$elsewhere/manifest.json", refusal(RefusalCode.UNREADABLE_ARTIFACT, "artifact" to elsewhere, "request" to "%%%"))
     }
 
     @Test
     fun `bad input is refused in one line and nothing is written`() {
         val good = base64(request("r7"))
         val media = folders.media.path
+        val artifact = readable().path
+        fun refused(vararg arguments: Pair<String, String>) = refusal(RefusalCode.REQUEST, *arguments)
         val wrong = mapOf(
-            refusal("op" to "measure") to "op measure: choose from prepare, run",
-            refusal("request" to good) to "-e artifact is missing",
-            refusal("artifact" to media) to "-e request is missing",
-            refusal("artifact" to "/system/../etc", "request" to good) to "outside the allowed folders",
-            refusal("artifact" to media, "request" to "/etc/passwd") to "outside the allowed folders",
-            refusal("artifact" to media, "request" to "$media/missing.json") to "no such file",
-            refusal("artifact" to media, "request" to "%%%") to "neither a path, nor JSON, nor base64",
-            refusal("artifact" to media, "request" to base64("{")) to "request: ",
-            refusal("artifact" to media, "request" to base64(request("r7", """, "colour": 1"""))) to "colour",
-            refusal("artifact" to media, "request" to base64(request("../r7"))) to "run_id",
-            refusal("artifact" to media, "request" to base64(request("r7").replace("request/1", "request/2"))) to "deepnarrow/run-request/2",
+            refused("op" to "measure") to "op measure: choose from prepare, run",
+            refused("request" to good) to "-e artifact is missing",
+            refused("artifact" to artifact) to "-e request is missing",
+            refused("artifact" to "/system/../etc", "request" to good) to "outside the allowed folders",
+            refused("artifact" to artifact, "request" to "/etc/passwd") to "outside the allowed folders",
+            refused("artifact" to artifact, "request" to "$media/missing.json") to "no such file",
+            refused("artifact" to artifact, "request" to "%%%") to "neither a path, nor JSON, nor base64",
+            refused("artifact" to artifact, "request" to base64("{")) to "request: ",
+            refused("artifact" to artifact, "request" to base64(request("r7", """, "colour": 1"""))) to "colour",
+            refused("artifact" to artifact, "request" to base64(request("../r7"))) to "run_id",
+            refused("artifact" to artifact, "request" to base64(request("r7").replace("request/1", "request/2"))) to "deepnarrow/run-request/2",
         )
-        for ((message, part) in wrong) {
-            assertTrue("'$message' does not say '$part'", message.contains(part))
-            assertFalse(message, message.contains('\n'))
-        }
+        for ((message, part) in wrong) assertSays(part, message)
     }
 }

@@ -68,8 +68,8 @@ class PhoneReadingsTest {
         assertEquals(31.5, battery.celsius!!, 1e-9)
         assertEquals(-250_000, battery.currentMicroamperes)
         assertEquals(true, battery.plugged)
-        assertEquals("battery 75 %, 31.5 °C, plugged in", Conditions.line(readings).substringAfter("(none), "))
-        assertEquals(listOf("plugged in: charging warms the phone"), Conditions.concerns(context, readings).filter { "plugged" in it })
+        assertEquals("battery 75 %, 31.5 °C, plugged in", PhoneStateText.line(readings).substringAfter("(none), "))
+        assertEquals(listOf("plugged in: charging warms the phone"), PhoneStateText.concerns(context, readings).filter { "plugged" in it })
     }
 
     @Test

@@ -102,14 +102,14 @@ class ScreenshotsTest {
             RunChoice("w", "wide-12x864", "mobilellm-125m, onnx int4, alone", 1024, isPair = false),
         ),
         unusable = listOf("artifacts/broken: manifest.json: schema deepnarrow/manifest/9 is not deepnarrow/manifest/1"),
-        folders = emptyList(), conditions = "thermal status 0 (none), battery 81 %, 30.5 °C, not charging",
+        folders = emptyList(), phoneState = "thermal status 0 (none), battery 81 %, 30.5 °C, not charging",
         concerns = listOf("debug build: numbers of a debug build are not comparable"), numCores = 8, decodeSteps = 128,
         choice = Choice("k", 4, listOf(0, 512), 5), history = runs(),
     )
 
     private fun running() = RunningState(
         title = "deep-30x576 (EXAMPLE, not measured)", side = Side.DEEP, stage = "decode", done = 1, total = 2,
-        conditions = "thermal status 0 (none), battery 81 %, 30.5 °C, not charging", concerns = emptyList(),
+        phoneState = "thermal status 0 (none), battery 81 %, 30.5 °C, not charging", concerns = emptyList(),
         latencies = run(Side.DEEP, 6.0).contexts.map { StepLatencies(it.context, it.forwardNs) },
     )
 

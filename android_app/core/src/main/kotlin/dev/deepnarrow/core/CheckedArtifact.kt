@@ -59,6 +59,14 @@ internal class CheckedArtifact private constructor(
                 val positions = text.prompt.size + text.greedy.size
                 if (positions > maxContext) wrongArtifact("reference.json: a text of $positions positions; max_context is $maxContext")
             }
+            reference.logitSample?.let { checkSample(it, reference, shape) }
+        }
+
+        private fun checkSample(sample: LogitSample, reference: TextReference, shape: TransformerShape) {
+            val wrong = sample.tokenIds.firstOrNull { it !in 0 until shape.vocabSize }
+            if (wrong != null) wrongArtifact("reference.json: logit_sample has token $wrong; vocab_size is ${shape.vocabSize}")
+            val steps = reference.texts.firstOrNull()?.greedy?.size ?: 0
+            if (sample.rows.size > steps) wrongArtifact("reference.json: logit_sample has ${sample.rows.size} rows; its text has $steps steps")
         }
 
         private fun checkRequest(protocol: Protocol, engine: LlmEngine, manifest: Manifest, cores: Cores) {

@@ -7,7 +7,7 @@ import kotlinx.serialization.json.JsonPrimitive
 import kotlinx.serialization.json.jsonObject
 
 /**
- * All that two runs must share to be compared, the network and the protocol apart. `scripts/records/comparable.py` is the truth of
+ * All that two runs must share to be compared, the network apart. `scripts/records/comparable.py` is the truth of
  * these fields; docs/comparability.md gives the reason of each one.
  *
  * @property campaign runs of a campaign are pooled within it; [session] stands for those of none.
@@ -17,7 +17,7 @@ import kotlinx.serialization.json.jsonObject
  * @property charging null where the device does not say.
  */
 @Serializable
-data class Conditions(
+data class Setup(
     val campaign: String?,
     val session: String?,
     @SerialName("device_id") val deviceId: String,
@@ -33,6 +33,7 @@ data class Conditions(
     val charging: Boolean?,
     val target: TargetName,
     val scheme: Scheme,
+    val protocol: ProtocolKey,
 ) {
     internal constructor(record: RunRecord, artifact: ArtifactFacts) : this(
         campaign = record.request.plan?.campaign,
@@ -50,7 +51,14 @@ data class Conditions(
         charging = record.environmentBefore?.plugged,
         target = artifact.target,
         scheme = artifact.scheme,
+        protocol = ProtocolKey(record.request.protocol, artifact),
     )
+
+    /** Flat, with the names that every language uses. */
+    fun asJson(): JsonObject {
+        val fields = Wire.json.encodeToJsonElement(serializer(), this).jsonObject
+        return JsonObject(fields - "protocol" + fields.getValue("protocol").jsonObject)
+    }
 }
 
 /** The part of a protocol that changes the value of a cell, with what the artifact fixes of it. */
@@ -89,15 +97,6 @@ data class ProtocolKey(
     )
 }
 
-/** All that two runs must share to be compared, the network apart. */
-data class Setup(val conditions: Conditions, val protocol: ProtocolKey) {
-    /** Flat, with the names that every language uses. */
-    fun asJson(): JsonObject = JsonObject(
-        Wire.json.encodeToJsonElement(Conditions.serializer(), conditions).jsonObject +
-            Wire.json.encodeToJsonElement(ProtocolKey.serializer(), protocol).jsonObject,
-    )
-}
-
 /** A network, by the content of its model files, in a setup. Runs with equal keys repeat each other. */
 data class ComparisonKey(val contentId: String, val setup: Setup) {
     /** Flat, with the names that every language uses. */
@@ -106,4 +105,4 @@ data class ComparisonKey(val contentId: String, val setup: Setup) {
 
 /** The record's key; null where the run ended before it had an artifact. Two networks may be compared if their setups are equal. */
 fun comparisonKey(record: RunRecord): ComparisonKey? =
-    record.artifact?.let { ComparisonKey(it.contentId, Setup(Conditions(record, it), ProtocolKey(record.request.protocol, it))) }
+    record.artifact?.let { ComparisonKey(it.contentId, Setup(record, it)) }

@@ -20,16 +20,21 @@ internal fun argmax(logits: FloatBuffer): Int {
 internal class Decoder(val runtime: LlmRuntime, val text: LongArray, private val chunk: Int, private val clock: Clock) {
     /** Fills positions 0 until [length] in chunks; the argmax of the last token's logits, 0 for no tokens. */
     fun prefill(tokens: LongArray, length: Int): Int {
+        val logits = prefillLogits(tokens, length)
+        return if (logits == null) 0 else argmax(logits)
+    }
+
+    /** As [prefill]; the last token's logits, a view that the next call overwrites, null for no tokens. */
+    fun prefillLogits(tokens: LongArray, length: Int): FloatBuffer? {
         var position = 0
-        var chosen = 0
+        var logits: FloatBuffer? = null
         while (position < length) {
             val count = minOf(chunk, length - position)
             runtime.write(tokens, position, count, position)
-            val logits = runtime.forward()
+            logits = runtime.forward()
             position += count
-            if (position >= length) chosen = argmax(logits)
         }
-        return chosen
+        return logits
     }
 
     fun step(token: Long, position: Int): Int {

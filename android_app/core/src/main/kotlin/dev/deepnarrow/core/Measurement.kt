@@ -1,5 +1,7 @@
 package dev.deepnarrow.core
 
+import java.util.Locale
+
 /** The stages in which the loaded model is called, from the self-check to the sustained phase. */
 internal class Measurement(
     private val journal: Journal,
@@ -23,10 +25,13 @@ internal class Measurement(
     private fun text() = LongArray(protocol.positions.toInt()) { syntheticToken(protocol.tokenSeed, it, checked.vocabSize) }
 
     private fun selfCheck() {
-        val result = SelfChecker(decoder, checked.reference).check()
+        val checker = SelfChecker(decoder, checked.reference)
+        val result = checker.check()
         journal.note { copy(selfCheck = result) }
-        val wrong = result.firstMismatch ?: return
-        throw Refusal(FailureKind.PARITY, "text ${wrong.text}, step ${wrong.step}: token ${wrong.actual} instead of ${wrong.expected}")
+        result.firstMismatch?.let { throw Refusal(FailureKind.PARITY, "text ${it.text}, step ${it.step}: token ${it.actual} instead of ${it.expected}") }
+        val error = checker.sampleError() ?: return
+        if (error <= 1) return // Not a number is no match either.
+        throw Refusal(FailureKind.PARITY, "the sampled logits are ${"%.2f".format(Locale.ROOT, error)} times further off than a right model's")
     }
 
     private fun warmUp() {

@@ -1,7 +1,8 @@
-@file:OptIn(ExperimentalSerializationApi::class) // JsonClassDiscriminator
+@file:OptIn(ExperimentalSerializationApi::class) // JsonClassDiscriminator, EncodeDefault
 
 package dev.deepnarrow.core
 
+import kotlinx.serialization.EncodeDefault
 import kotlinx.serialization.ExperimentalSerializationApi
 import kotlinx.serialization.SerialName
 import kotlinx.serialization.Serializable
@@ -21,25 +22,12 @@ data class TextReference(
     val schema: String,
     @SerialName("decisive_margin") val decisiveMargin: Double,
     val texts: List<GreedyText>,
-    @SerialName("logit_sample") val logitSample: LogitSample? = null,
+    @EncodeDefault(EncodeDefault.Mode.NEVER) @SerialName("logit_sample") val logitSample: LogitSample? = null,
 ) : Reference {
     init {
         requireSchema(schema, REFERENCE_SCHEMA)
     }
 }
-
-/**
- * Some logits of the first text.
- *
- * @property rows logits of [tokenIds] at the first greedy steps.
- * @property tolerance largest root mean square difference over all of them.
- */
-@Serializable
-data class LogitSample(
-    @SerialName("token_ids") val tokenIds: List<Int>,
-    val rows: List<List<Double>>,
-    val tolerance: Double,
-)
 
 /**
  * One prompt with its greedy continuation.
@@ -56,6 +44,25 @@ data class GreedyText(
     init {
         require(prompt.isNotEmpty()) { "prompt must not be empty" }
         require(greedy.size == margins.size && greedy.size == decisive.size) { "greedy, margins and decisive must have one entry per step" }
+    }
+}
+
+/**
+ * Some logits of the first text, which prove something where no margin is decisive.
+ *
+ * @property rows the logits of [tokenIds], at each of the first greedy steps.
+ * @property tolerance largest root mean square difference, over all of them, that a right artifact may show.
+ */
+@Serializable
+data class LogitSample(
+    @SerialName("token_ids") val tokenIds: List<Int>,
+    val rows: List<List<Double>>,
+    val tolerance: Double,
+) {
+    init {
+        require(tokenIds.isNotEmpty() && rows.isNotEmpty() && rows.all { it.size == tokenIds.size }) {
+            "logit_sample must have one logit for each id at each step"
+        }
     }
 }
 

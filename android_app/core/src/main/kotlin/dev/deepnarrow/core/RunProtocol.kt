@@ -27,7 +27,7 @@ class RunProtocol(
             journal.stage(Stage.LOAD, FailureKind.LOAD) { load(journal, checked) }.use { runtime ->
                 Measurement(journal, device, clock, checked, runtime).run()
             }
-            journal.stage(Stage.FINISH, FailureKind.INTERNAL) { finish(journal, before) }
+            journal.stage(Stage.FINISH, FailureKind.INTERNAL) { finish(journal, checked, before) }
             return journal.end(Completed)
         } catch (_: RunEnded) {
             return journal.record
@@ -71,10 +71,10 @@ class RunProtocol(
         }
     }
 
-    private fun finish(journal: Journal, before: Clocks) {
+    private fun finish(journal: Journal, checked: CheckedArtifact, before: Clocks) {
         val after = Clocks.read(clock, device)
         val environment = device.environment()
         journal.note { copy(environmentAfter = environment) }
-        journal.note { copy(concerns = Concerns(this, before, after).find()) }
+        journal.note { copy(concerns = Concerns(this, checked.reference, before, after).find()) }
     }
 }

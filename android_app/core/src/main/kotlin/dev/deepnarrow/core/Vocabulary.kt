@@ -53,6 +53,22 @@ enum class FailureKind(val word: String) {
     @SerialName("device") DEVICE("device"),
 }
 
+/** Why the app began no run: sent beside a message for people. */
+@Serializable
+enum class RefusalCode(val word: String) {
+    /** What was asked cannot be read or done. */
+    @SerialName("request") REQUEST("request"),
+
+    /** The app is measuring already. */
+    @SerialName("active-run") ACTIVE_RUN("active-run"),
+
+    /** Not mounted, or nothing can be made or written in it. */
+    @SerialName("shared-storage") SHARED_STORAGE("shared-storage"),
+
+    /** The app cannot read a file of the artifact's folder. */
+    @SerialName("unreadable-artifact") UNREADABLE_ARTIFACT("unreadable-artifact"),
+}
+
 /** What the run ran on. Only [PHONE] rows may be shown as phone numbers. */
 @Serializable
 enum class DeviceKind(val word: String) {

@@ -13,7 +13,7 @@ import kotlinx.serialization.json.Json
 class UserError(message: String) : Exception(message)
 
 /**
- * JSON of the contract. Unknown keys are refused, except in manifests, where a new fact must not lock out an app that is
+ * JSON of the contract. Unknown keys are refused, except in artifacts, where a new fact must not lock out an app that is
  * installed. Unknown schema versions are refused, all keys are written, larger files are refused unread.
  */
 object Wire {
@@ -29,7 +29,7 @@ object Wire {
         prettyPrintIndent = " "
     }
 
-    private val manifestJson = Json(json) { ignoreUnknownKeys = true }
+    private val artifactJson = Json(json) { ignoreUnknownKeys = true }
 
     fun readRequest(file: File): RunRequest = read(RunRequest.serializer(), file, MAX_REQUEST_BYTES)
 
@@ -39,9 +39,9 @@ object Wire {
         return parse(RunRequest.serializer(), text, name)
     }
 
-    fun readManifest(file: File): Manifest = read(Manifest.serializer(), file, MAX_MANIFEST_BYTES, manifestJson)
+    fun readManifest(file: File): Manifest = read(Manifest.serializer(), file, MAX_MANIFEST_BYTES, artifactJson)
 
-    fun readReference(file: File): Reference = read(Reference.serializer(), file, MAX_REFERENCE_BYTES)
+    fun readReference(file: File): Reference = read(Reference.serializer(), file, MAX_REFERENCE_BYTES, artifactJson)
 
     fun readRecord(file: File): RunRecord = read(RunRecord.serializer(), file, MAX_RECORD_BYTES)
 

@@ -181,6 +181,27 @@ class BrokenArtifactTest {
         assertEquals(Completed, RealRun.run(artifact, folder.toFile()).outcome)
     }
 
+    @Test
+    fun `a reference with new facts is run`() {
+        val file = artifact.resolve("reference.json")
+        val reference = Wire.json.parseToJsonElement(file.readText()).jsonObject
+        val texts = JsonArray(reference.getValue("texts").jsonArray.map { JsonObject(it.jsonObject + ("language" to JsonPrimitive("none"))) })
+        file.writeText(JsonObject(reference + mapOf("texts" to texts, "colour" to JsonPrimitive("blue"))).toString())
+        artifact.seal()
+        assertEquals(Completed, RealRun.run(artifact, folder.toFile()).outcome)
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+        "384, 1, 'logit_sample has token 384; vocab_size is 384'", "-1, 1, 'logit_sample has token -1'", "0, 9999, 'logit_sample has 9999 rows'",
+    )
+    fun `a sample of logits that no text or vocabulary holds is refused before loading`(token: Int, rows: Int, message: String) {
+        val hostile: Reference = RealRun.reference(artifact).copy(logitSample = LogitSample(listOf(token), List(rows) { listOf(0.0) }, 1.0))
+        artifact.resolve("reference.json").writeText(Wire.json.encodeToString(Reference.serializer(), hostile))
+        artifact.seal()
+        assertFailed(Stage.ENVIRONMENT, FailureKind.ARTIFACT, message)
+    }
+
     @ParameterizedTest
     @ValueSource(strings = ["content_id", "files", "shape", "cost_per_token", "options"])
     fun `a manifest without what a harness needs is refused by the key's name`(key: String) {

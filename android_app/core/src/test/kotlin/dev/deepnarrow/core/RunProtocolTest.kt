@@ -7,6 +7,8 @@ import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
+import org.junit.jupiter.params.ParameterizedTest
+import org.junit.jupiter.params.provider.CsvSource
 
 /** The order of a run, as docs/harness-contract.md has it, call by call. */
 class RunProtocolTest {
@@ -112,6 +114,34 @@ class RunProtocolTest {
         assertEquals(Completed, record.outcome)
         assertEquals(listOf(ConcernCode.NOT_CHECKED to Severity.WARNING), record.concerns.map { it.code to it.severity })
     }
+
+    @Test
+    fun `a sample of logits is checked after the texts and stands in for decisive steps`() {
+        val text = ScriptedArtifact.text(3, decisive = false)
+        val run = ScriptedRun(folder.toFile(), text, ScriptedArtifact.sample(0.5))
+        assertEquals(Completed to emptyList<Concern>(), run.run().run { outcome to concerns })
+        assertEquals(listOf("write 5 6 7 8@0", "forward", "write 9@4", "forward", "write ${text.greedy[0]}@5", "forward"), run.calls(Stage.SELF_CHECK).takeLast(6))
+    }
+
+    /** Each logit is off by [offset], and so is their root mean square. */
+    @ParameterizedTest
+    @CsvSource("0.5, ", "0.51, 1.02", "-1.25, 2.50")
+    fun `sampled logits may differ by the tolerance and no more`(offset: Double, times: String?) {
+        val exact = ScriptedArtifact.sample(0.5)
+        val record = ScriptedRun(folder.toFile(), sample = exact.copy(rows = exact.rows.map { row -> row.map { it + offset } })).run()
+        assertEquals(times?.let(::sampleFailure) ?: Completed, record.outcome)
+        if (times != null) assertEquals(emptyList<Any>(), record.prefill + record.decode)
+    }
+
+    @Test
+    fun `sampled logits that are no numbers are refused`() {
+        val run = ScriptedRun(folder.toFile(), sample = ScriptedArtifact.sample(0.5))
+        run.runtime.last = Float.NaN
+        assertEquals(sampleFailure("NaN"), run.run().outcome)
+    }
+
+    private fun sampleFailure(times: String) =
+        Failed(Stage.SELF_CHECK, FailureKind.PARITY, "the sampled logits are $times times further off than a right model's")
 
     @Test
     fun `the sustained phase steps at the last context for its time and reads the heat every ten seconds`() {

@@ -78,6 +78,9 @@ internal class ScriptedRuntime(private val vocabSize: Int, private val clock: Sc
     var writeNs = 1_000L
     var onForward: () -> Unit = {}
     private val logits = FloatBuffer.allocate(vocabSize)
+
+    /** The logit of the last id. */
+    var last = 0f
     private var chosen = 0
     private var lastToken = 0L
     private var lastPosition = 0
@@ -99,6 +102,7 @@ internal class ScriptedRuntime(private val vocabSize: Int, private val clock: Sc
         clock.nowNs += forwardNs
         logits.put(chosen, 0f)
         chosen = next(lastToken, lastPosition, vocabSize)
+        logits.put(vocabSize - 1, last)
         logits.put(chosen, 1f)
         return logits
     }
@@ -157,10 +161,10 @@ internal object ScriptedArtifact {
         return ids
     }
 
-    fun write(folder: File, text: GreedyText = text(3)): File {
+    fun write(folder: File, text: GreedyText = text(3), sample: LogitSample? = null): File {
         folder.mkdirs()
         folder.resolve("model.bin").writeText("weights")
-        val reference: Reference = TextReference(REFERENCE_SCHEMA, 0.1, listOf(text))
+        val reference: Reference = TextReference(REFERENCE_SCHEMA, 0.1, listOf(text), sample)
         folder.resolve("reference.json").writeText(Wire.json.encodeToString(Reference.serializer(), reference))
         val golden = Wire.readManifest(Repository.golden("manifest"))
         val files = listOf("model.bin" to FileKind.MODEL, "reference.json" to FileKind.REFERENCE).map { (path, kind) ->
@@ -169,6 +173,12 @@ internal object ScriptedArtifact {
         val manifest = golden.copy(options = golden.options.copy(maxContext = MAX_CONTEXT, prefillChunk = CHUNK), files = files, contentId = contentIdOf(files))
         folder.resolve("manifest.json").writeText(Wire.json.encodeToString(Manifest.serializer(), manifest))
         return folder
+    }
+
+    /** Two rows of what [ScriptedRuntime] answers: 1 for the id that it chooses, else 0. */
+    fun sample(tolerance: Double): LogitSample {
+        val ids = greedy(2).distinct() + (VOCAB - 1)
+        return LogitSample(ids, greedy(2).map { chosen -> ids.map { if (it == chosen) 1.0 else 0.0 } }, tolerance)
     }
 
     fun text(steps: Int, decisive: Boolean = true) = GreedyText(PROMPT, greedy(steps), List(steps) { 1.0 }, List(steps) { decisive })

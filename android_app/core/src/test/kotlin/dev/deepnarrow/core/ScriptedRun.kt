@@ -3,13 +3,13 @@ package dev.deepnarrow.core
 import java.io.File
 
 /** One run of the real protocol on scripted parts; [events] is everything that happened, in order. */
-internal class ScriptedRun(private val folder: File, text: GreedyText = ScriptedArtifact.text(3)) {
+internal class ScriptedRun(private val folder: File, text: GreedyText = ScriptedArtifact.text(3), sample: LogitSample? = null) {
     val events = ArrayList<String>()
     val clock = ScriptedClock()
     val device = ScriptedDevice(clock, events)
     val runtime = ScriptedRuntime(ScriptedArtifact.VOCAB, clock, events)
     val engine = ScriptedEngine(runtime, events)
-    val artifact = ScriptedArtifact.write(folder.resolve("artifact"), text)
+    val artifact = ScriptedArtifact.write(folder.resolve("artifact"), text, sample)
     val store = RunStore.create(folder.resolve("runs"), "run-1")
     var request = RunRequest(
         runId = "run-1",

@@ -58,6 +58,13 @@ class WireTest {
     }
 
     @Test
+    fun `the codes of a refusal are those of Python`() {
+        val golden = Wire.json.parseToJsonElement(Repository.golden("refusals").readText()).jsonArray.map { it.jsonPrimitive.content }
+        assertEquals(golden, RefusalCode.entries.map { it.word })
+        assertEquals(golden, RefusalCode.serializer().descriptor.elementNames.toList())
+    }
+
+    @Test
     fun `a session's name is a run id, in the order of time, and never the same`() {
         val names = List(20) { newSession(1_764_592_200_000L + 1000L * (it / 10)) }
         assertEquals(20, names.toSet().size)

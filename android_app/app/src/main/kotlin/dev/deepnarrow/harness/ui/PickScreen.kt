@@ -28,7 +28,7 @@ class PickState(
     val choices: List<RunChoice>,
     val unusable: List<String>,
     val folders: List<String>,
-    val conditions: String,
+    val phoneState: String,
     val concerns: List<String>,
     val numCores: Int,
     val decodeSteps: Int,
@@ -166,7 +166,7 @@ class PickScreen(private val context: Context, private val state: PickState, pri
     private fun phone(): View {
         val badge = if (state.concerns.isEmpty()) kit.badge("ready", kit.palette.good) else kit.badge("with concerns", kit.palette.warning)
         val badgeRow = LinearLayout(context).apply { addView(badge, LinearLayout.LayoutParams(WRAP_CONTENT, WRAP_CONTENT)) }
-        val card = kit.card(kit.heading("Phone"), kit.gap(4), kit.body(state.conditions), kit.gap(8), badgeRow)
+        val card = kit.card(kit.heading("Phone"), kit.gap(4), kit.body(state.phoneState), kit.gap(8), badgeRow)
         state.concerns.forEach { card.addView(kit.note(it)) }
         return card
     }

@@ -9,7 +9,7 @@ import android.widget.ScrollView
  * A run in progress, as its last event told it.
  *
  * @property stage in the words of the record; [done] of [total] parts of it are over.
- * @property conditions thermal and battery line; [concerns] so far make the validity badge.
+ * @property phoneState thermal and battery line; [concerns] so far make the validity badge.
  */
 class RunningState(
     val title: String,
@@ -17,7 +17,7 @@ class RunningState(
     val stage: String,
     val done: Int,
     val total: Int,
-    val conditions: String,
+    val phoneState: String,
     val concerns: List<String>,
     val latencies: List<StepLatencies>,
 )
@@ -31,7 +31,7 @@ class RunningScreen(context: Context, onStop: () -> Unit) {
     private val explanation = kit.note("")
     private val strip = LatencyStrip(context)
     private val latest = kit.body("")
-    private val conditions = kit.body("")
+    private val phoneState = kit.body("")
     private val badge = kit.badge("no concerns so far", kit.palette.good)
     private val concerns = kit.note("").apply { visibility = View.GONE }
 
@@ -43,7 +43,7 @@ class RunningScreen(context: Context, onStop: () -> Unit) {
             kit.row(title, kit.button("Stop") { onStop() }), kit.gap(),
             kit.card(stage, kit.gap(8), bar, kit.gap(4), explanation), kit.gap(),
             kit.card(kit.heading("Latency of each token"), kit.gap(8), strip, latest), kit.gap(),
-            kit.card(kit.heading("Phone"), kit.gap(4), conditions, kit.gap(8), kit.column().apply { addView(badge, wrap()) }, kit.gap(4), concerns),
+            kit.card(kit.heading("Phone"), kit.gap(4), phoneState, kit.gap(8), kit.column().apply { addView(badge, wrap()) }, kit.gap(4), concerns),
         )
         content.setPadding(context.dp(16), context.dp(16), context.dp(16), context.dp(16))
         addView(content)
@@ -59,7 +59,7 @@ class RunningScreen(context: Context, onStop: () -> Unit) {
         latest.text = state.latencies.lastOrNull()?.let {
             "From position ${it.context}: half of the ${it.forwardNs.size} tokens took at most ${Format.milliseconds(Statistics.median(it.forwardNs))}."
         } ?: "Filled after each context; while tokens are timed nothing is drawn."
-        conditions.text = state.conditions
+        phoneState.text = state.phoneState
         badge.text = when (state.concerns.size) {
             0 -> "no concerns so far"
             1 -> "1 concern"

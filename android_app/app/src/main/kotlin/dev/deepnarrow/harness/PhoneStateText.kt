@@ -7,7 +7,7 @@ import dev.deepnarrow.core.ProbeProtocol
 import dev.deepnarrow.harness.ui.Format
 
 /** The phone's state for people; the record has the numbers and its own concerns. */
-object Conditions {
+object PhoneStateText {
     private val THERMAL = listOf("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
     private const val LOW_BATTERY_PERCENT = 25
 
