@@ -241,6 +241,11 @@ def _is_inside(path: Path, folder: Path) -> bool:
     return path.resolve().is_relative_to(folder.resolve())
 
 
+def stray_file(folder: Path) -> str | None:
+    """The first file of the folder that leads out of it; whoever copies the folder would copy what lies elsewhere."""
+    return next((str(path) for path in _files_under(folder) if not _is_inside(path, folder)), None)
+
+
 def damaged_file(folder: Path, manifest: Manifest) -> str | None:
     """The first file that is missing, outside the folder or of another size; hashes are left to `verify`."""
     for entry in manifest.files:

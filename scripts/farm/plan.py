@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from export.manifest import Manifest, find_artifacts, read_manifest
+from export.manifest import Manifest, find_artifacts, read_manifest, stray_file
 from export.targets.base import TargetName
 from models.errors import UserError
 from models.pair import Arm
@@ -96,6 +96,8 @@ def planned_artifacts(campaign: Campaign) -> list[ArtifactFolder]:
         _check_complete(campaign, pair, mine, found.values())
         artifacts += mine
     for artifact in artifacts:
+        if stray := stray_file(artifact.folder):
+            raise UserError(f"{stray}: a link that leads out of the artifact's folder; put the file itself there")
         _check_positions(artifact, campaign.protocol)
     return sorted(artifacts, key=lambda artifact: (artifact.manifest.pair, artifact.manifest.content_id))
 

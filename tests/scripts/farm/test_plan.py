@@ -123,3 +123,14 @@ def test_half_a_sweep_is_refused(campaign: Campaign, tiny_artifacts: Path, tmp_p
         manifest.write_text(text.replace('"shape_name": "deep-8x64"', '"shape_name": "20x512"'))
     with pytest.raises(UserError, match=r"pair sweep: \S+ has no artifact for onnx in .*python -m export sweep"):
         planned_artifacts(campaign.model_copy(update={"artifacts_folder": tmp_path, "pairs": ("sweep",)}))
+
+
+def test_an_artifact_with_a_link_that_leads_out_is_refused(campaign: Campaign, tmp_path: Path) -> None:
+    copy = tmp_path / "artifacts"
+    shutil.copytree(campaign.artifacts_folder, copy)
+    secret = tmp_path / "secret"
+    secret.write_text("not for the phone")
+    folder = next(path.parent for path in copy.rglob("model.onnx"))
+    (folder / "notes").symlink_to(secret)
+    with pytest.raises(UserError, match="leads out of the artifact's folder"):
+        planned_artifacts(campaign.model_copy(update={"artifacts_folder": copy}))
