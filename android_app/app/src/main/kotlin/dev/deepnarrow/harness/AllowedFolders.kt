@@ -2,7 +2,6 @@ package dev.deepnarrow.harness
 
 import android.content.Context
 import android.os.Environment
-import android.os.storage.StorageManager
 import dev.deepnarrow.core.Artifact
 import dev.deepnarrow.core.RefusalCode
 import java.io.File
@@ -61,11 +60,8 @@ class AllowedFolders(val media: File, private val pushed: File = PUSHED) {
         fun of(context: Context): AllowedFolders {
             @Suppress("DEPRECATION") // Still the only folder that both adb and the app read and write on every Android since 10.
             val media = context.externalMediaDirs.firstOrNull()
-            return AllowedFolders(media ?: throw Refused("shared storage is ${storageState(context)}; unlock the phone once", RefusalCode.SHARED_STORAGE))
+            return AllowedFolders(media ?: throw Refused("shared storage is ${Environment.getExternalStorageState()}; unlock the phone once", RefusalCode.SHARED_STORAGE))
         }
-
-        private fun storageState(context: Context): String =
-            context.getSystemService(StorageManager::class.java)?.primaryStorageVolume?.state ?: Environment.MEDIA_UNKNOWN
     }
 }
 
