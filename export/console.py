@@ -4,6 +4,7 @@ Results go to standard output, all else to standard error. Neither rich nor type
 so that programs which only print a line start fast. Tables for people are drawn by `scripts.console`.
 """
 
+import itertools
 import os
 import sqlite3
 import sys
@@ -82,7 +83,7 @@ def describe_os_error(error: OSError) -> str:
 def run_app(app: "typer.Typer", prog_name: str, arguments: Sequence[str] | None = None) -> int:
     """Run `app`; what a person can act on ends as one line on standard error.
 
-    With `--json` among the arguments that line is printed as JSON on standard output, too.
+    With `--json` or `--format json` among the arguments that line is printed as JSON on standard output, too.
 
     Args:
         app: with commands that raise `UserError` for bad input and `typer.Exit` for other codes than 0.
@@ -118,7 +119,7 @@ def _end(line: str, code: ExitCode, given: Sequence[str]) -> int:
     if code is not ExitCode.INTERRUPTED and os.environ.get(_VERBOSITY_VARIABLE) == Verbosity.VERBOSE:
         traceback.print_exc()
     say(line)
-    if "--json" in given:
+    if "--json" in given or "--format=json" in given or ("--format", "json") in itertools.pairwise(given):
         print_json({"error": line, "exit_code": int(code)})
     return code
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m scripts.analysis metrics|price|recommend|verdicts|budget|compare|history|health`."""
+"""The command line: `python -m scripts.analysis metrics|price|verdicts|import|recommend|budget|compare|...`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,24 +6,30 @@ from typing import Annotated
 import typer
 
 from export.arguments import parse_count, parse_depths
-from export.console import ExitCode, run_app
+from export.console import ExitCode, run_app, say
 from models.errors import UserError
 from models.pair import reference_for
 from scripts.analysis import display, output
 from scripts.analysis.cells import Cell, group_cells, load_records
 from scripts.analysis.comparison import compare_results
+from scripts.analysis.foreign import foreign_tables
 from scripts.analysis.health import device_health
 from scripts.analysis.history import find_steps, series_of
+from scripts.analysis.llama_bench import read_llama_bench
 from scripts.analysis.metrics import METRICS, MetricName
 from scripts.analysis.pairs import pair_verdicts
 from scripts.analysis.price.budget import audit_budgets
-from scripts.analysis.price.display import print_price
+from scripts.analysis.price.display import PRICE_NOTE, price_tables
 from scripts.analysis.price.pair_explanations import explanations, size_explanations
 from scripts.analysis.price.price import PriceFit
 from scripts.analysis.price.recommend import Quality, limits
 from scripts.analysis.price.recommend import recommend as recommend_shapes
 from scripts.analysis.price.sweep import SetupPrice, check_predictions, setup_prices, storage_of
 from scripts.analysis.sessions import SESSION_SD, TOLERANCE
+from scripts.analysis.tables import cell_tables, metric_note, verdict_tables
+from scripts.files import check_folder
+from scripts.records.foreign import Program, read_foreign, write_foreign
+from scripts.tables import FormatOption, JsonOption, TableFormat, wanted_format, write_tables
 
 EXIT_NO_VERDICT = 3
 
@@ -47,13 +53,22 @@ CacheMb = Annotated[
 
 
 @app.command("metrics")
-def metrics(results: Results, metric: WhichMetric = MetricName.DECODE_P50_MS, as_json: AsJson = False) -> None:
-    """Show a metric of every cell: median and range over its runs."""
-    cells = _load(results)
-    if as_json:
-        output.print_cells(cells)
+def metrics(
+    results: Results,
+    metric: WhichMetric = MetricName.DECODE_P50_MS,
+    form: FormatOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a metric of every cell: median and range over its runs. What `import` added has a table of its own."""
+    wanted = wanted_format(form, as_json)
+    cells, problems = _load(results), list[str]()
+    imported = [timing for _, timing in read_foreign(results, problems)]
+    for line in problems:
+        say(line)
+    if wanted is TableFormat.JSON:
+        output.print_cells(cells, imported)
     else:
-        display.print_cells(cells, metric)
+        write_tables([*cell_tables(cells, metric), *foreign_tables(imported)], wanted, [metric_note(metric)])
 
 
 @app.command("price")
@@ -63,23 +78,24 @@ def price(
         list[str] | None, typer.Option("--predict", metavar="PAIR", help="Keep out of the fit and predict. Repeatable.")
     ] = None,
     cache_mb: CacheMb = None,
-    as_json: AsJson = False,
+    form: FormatOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Fit t = t0 + L * tau + W / B_w + KV / B_kv to a sweep, and print what depth costs.
 
     For example: python -m scripts.analysis price results/sweep --predict mobilellm-125m
     """
+    wanted = wanted_format(form, as_json)
     cells, pairs = _load(results), tuple(predict or ())
     prices = _prices(results, setup_prices(cells, pairs, None if cache_mb is None else cache_mb * 1e6))
     rows = [(each, output.card_of(each), check_predictions(each, cells, pairs)) for each in prices]
     if pairs and not any(checked for _, _, checked in rows):
         known = ", ".join(sorted({cell.key.network.pair for cell in cells}))
         raise UserError(f"--predict {', '.join(pairs)}: nothing to predict in a fitted setup; pairs there: {known}")
-    if as_json:
+    if wanted is TableFormat.JSON:
         output.print_prices(rows)
     else:
-        for row in rows:
-            print_price(*row)
+        write_tables([table for row in rows for table in price_tables(*row)], wanted, [PRICE_NOTE])
 
 
 @app.command("recommend")
@@ -109,18 +125,25 @@ def recommend(
 
 
 @app.command("verdicts")
-def verdicts(results: Results, metric: WhichMetric = MetricName.DECODE_P50_MS, as_json: AsJson = False) -> None:
+def verdicts(
+    results: Results,
+    metric: WhichMetric = MetricName.DECODE_P50_MS,
+    form: FormatOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Compare the arms of every pair, setup by setup. Corrected by Holm inside a setup; `p all` over everything."""
+    wanted = wanted_format(form, as_json)
     cells = _load(results)
     rows = pair_verdicts(cells, metric)
     if not rows:
         raise UserError(f"{results}: no setup measured both arms of a pair")
     by_price, by_size = explanations(rows, setup_prices(cells)), size_explanations(rows)
     told = [full or size for full, size in zip(by_price, by_size, strict=True)]
-    if as_json:
+    if wanted is TableFormat.JSON:
         output.print_verdicts(rows, told)
     else:
-        display.print_verdicts(rows, [each.sentence if each else "" for each in told])
+        tables = verdict_tables(rows, [each.sentence if each else "" for each in told])
+        write_tables(tables, wanted, [metric_note(metric)])
 
 
 @app.command("budget")
@@ -209,6 +232,27 @@ def health(results: Results, as_json: AsJson = False) -> None:
         output.print_result({"devices": rows})
     else:
         display.print_health(rows)
+
+
+@app.command("import")
+def import_timings(
+    program: Annotated[Program, typer.Argument(help="Program that measured.")],
+    file: Annotated[Path, typer.Argument(help="What it printed, such as by `llama-bench -o json`.")],
+    out: Annotated[Path, typer.Option("--out", metavar="RESULTS", help="Results folder, made if missing.")],
+    device: Annotated[
+        str | None, typer.Option("--device", help="What you call the device it ran on; the program does not know.")
+    ] = None,
+) -> None:
+    """Keep another program's timings beside the records of a results folder; `metrics` lists them, nothing pools them.
+
+    For example: python -m scripts.analysis import llama-bench bench.json --out results --device phone-1
+    """
+    match program:
+        case Program.LLAMA_BENCH:
+            timing = read_llama_bench(file, device)
+    check_folder(out)
+    path = write_foreign(timing, out, file.stem)
+    say(f"{path}: {len(timing.tests)} tests of {program}")
 
 
 def _load(results: Path) -> list[Cell]:

@@ -2,25 +2,21 @@
 
 import math
 from collections.abc import Sequence
-from typing import TypeVar
 
 from export.console import say
-from scripts.analysis.cells import Cell, Loaded, RunState
+from scripts.analysis.cells import Loaded
 from scripts.analysis.comparison import Comparison
 from scripts.analysis.health import DeviceHealth
 from scripts.analysis.history import Series, Step
-from scripts.analysis.metrics import METRICS, At, MetricName
-from scripts.analysis.pairs import PairVerdict
 from scripts.analysis.price.budget import BudgetAudit
 from scripts.analysis.price.fit import NO_INTERVAL
 from scripts.analysis.price.price import PriceFit
 from scripts.analysis.price.recommend import Recommendation
 from scripts.analysis.sessions import MIN_NETWORKS, Common, Outcome
-from scripts.analysis.verdict import Verdict
+from scripts.analysis.tables import by_setup
 from scripts.console import kind_note, new_table, show, shown
 from scripts.records.comparable import Setup
 
-Row = TypeVar("Row")
 _NS_PER_MS = 1e6
 
 
@@ -28,26 +24,6 @@ def say_unreadable(loaded: Loaded) -> None:
     """One line for each record that could not be read."""
     for each in loaded.unreadable:
         say(f"skipped: {each.reason}")
-
-
-def print_cells(cells: Sequence[Cell], metric: MetricName) -> None:
-    """Median and range over runs of one metric, a table for each setup."""
-    definition = METRICS[metric]
-    place = "" if definition.at is At.RUN else f"{definition.at}"
-    for setup, mine in _by_setup([(cell.key.setup, cell) for cell in cells]):
-        print_setup(setup)
-        table = new_table("network", f">{place}", ">runs", ">not used", f">{definition.unit}", "range")
-        for cell in mine:
-            unused = sum(cell.counts.values()) - cell.counts.get(RunState.USABLE, 0)
-            for at in _places(cell, metric):
-                values, middle = cell.values(metric, at), cell.median(metric, at)
-                table.add_row(
-                    f"{cell.key.network.pair}/{cell.key.network.shape_name}", _at(at), str(len(values)), str(unused),
-                    "" if middle is None else f"{middle:.4g}",
-                    f"{min(values):.4g} to {max(values):.4g}" if values else "",
-                )  # fmt: skip
-        show(table)
-    say(f"{metric}: {definition.formula}; {definition.better} is better")
 
 
 def print_recommendations(rows: Sequence[Recommendation], fit: PriceFit, limits: Sequence[str]) -> None:
@@ -67,24 +43,11 @@ def print_recommendations(rows: Sequence[Recommendation], fit: PriceFit, limits:
         say(each)
 
 
-def print_verdicts(rows: Sequence[PairVerdict], explanations: Sequence[str]) -> None:
-    """The deep arm against the wide one, a table for each setup, reasons below it."""
-    told = list(zip(rows, explanations, strict=True))
-    for setup, mine in _by_setup([(row.setup, (row, why)) for row, why in told]):
-        print_setup(setup)
-        table = new_table("pair", ">at", "deep is", ">ratio", "95 % interval", ">p", ">p all", ">runs")
-        for row, _ in mine:
-            table.add_row(row.pair, _at(row.at), *_verdict_columns(row.verdict, row.p_all))
-        show(table)
-        for row, why in mine:
-            show(f"  {row.pair} {_at(row.at)}: {row.verdict.reason}{'; ' * bool(why)}{why}")
-
-
 def print_comparison(comparison: Comparison) -> None:
     """Candidate against baseline, a table for each setup, and what the exit code says."""
     for each in comparison.factors:
         show(f"\n{each.setup.label}{kind_note(each.setup.device.kind)}: {_common_sentence(each.common)}")
-    for setup, mine in _by_setup([(each.candidate.key.setup, each) for each in comparison.networks]):
+    for setup, mine in by_setup([(each.candidate.key.setup, each) for each in comparison.networks]):
         print_setup(setup)
         table = new_table("network", "candidate is", ">ratio", "90 % interval", ">p", ">runs")
         for each in mine:
@@ -162,24 +125,6 @@ def print_budgets(audit: BudgetAudit, fit: PriceFit) -> None:
     say(audit.warning or "every budget has the same winner")
 
 
-def _places(cell: Cell, metric: MetricName) -> list[int | None]:
-    protocol = cell.runs[0].request.protocol if cell.runs else None
-    match METRICS[metric].at:
-        case At.RUN:
-            return [None]
-        case At.CONTEXT:
-            return list(cell.key.setup.protocol.contexts)
-        case At.PROMPT:
-            return list(protocol.prompt_lengths) if protocol else []
-
-
-def _by_setup(rows: Sequence[tuple[Setup, Row]]) -> list[tuple[Setup, list[Row]]]:
-    found: dict[Setup, list[Row]] = {}
-    for setup, row in rows:
-        found.setdefault(setup, []).append(row)
-    return list(found.items())
-
-
 def print_fit_warning(fit: PriceFit) -> None:
     """Why what follows should not be relied on, where it should not."""
     if fit.warning:
@@ -189,13 +134,3 @@ def print_fit_warning(fit: PriceFit) -> None:
 def print_setup(setup: Setup) -> None:
     """A heading."""
     show(f"\n{setup.label}{kind_note(setup.device.kind)}")
-
-
-def _verdict_columns(verdict: Verdict, p_all: float) -> list[str]:
-    interval = NO_INTERVAL if math.isnan(verdict.low) else f"{shown(verdict.low)} to {shown(verdict.high)}"
-    p_values = f"{verdict.p_adjusted:.2g}", f"{p_all:.2g}"
-    return [verdict.word, shown(verdict.ratio), interval, *p_values, f"{verdict.n_a}+{verdict.n_b}"]
-
-
-def _at(at: int | None) -> str:
-    return "" if at is None else str(at)

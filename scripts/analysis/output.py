@@ -17,6 +17,7 @@ from scripts.analysis.price.pair_explanations import SizeExplanation
 from scripts.analysis.price.price import PriceFit, Unidentified
 from scripts.analysis.price.sweep import Checked, SetupPrice
 from scripts.records.comparable import Setup
+from scripts.records.foreign import ForeignTiming
 
 
 def print_result(value: object) -> None:
@@ -31,9 +32,10 @@ def card_of(price: SetupPrice) -> PriceCard | None:
     return price_card(price.outcome, price.setup.target, price.setup.scheme, price.probe_bytes_per_s)
 
 
-def print_cells(cells: Sequence[Cell]) -> None:
-    """Every metric of every run, by cell."""
-    print_result({"cells": [{**_head(cell), "metrics": cell.metrics} for cell in cells]})
+def print_cells(cells: Sequence[Cell], imported: Sequence[ForeignTiming]) -> None:
+    """Every metric of every run, by cell, and what other programs measured."""
+    rows = [{**_head(cell), "metrics": cell.metrics} for cell in cells]
+    print_result({"cells": rows, "foreign": imported})
 
 
 def print_prices(rows: Sequence[tuple[SetupPrice, PriceCard | None, Sequence[Checked]]]) -> None:

@@ -28,6 +28,7 @@ from scripts.farm.status import print_status
 from scripts.farm.store.state import DevicesState
 from scripts.farm.store.store import Store
 from scripts.records import FailureClass
+from scripts.tables import FormatOption, JsonOption, wanted_format
 
 T = TypeVar("T")
 
@@ -222,11 +223,13 @@ def retry(
 def results_command(
     campaign: Annotated[str | None, typer.Argument(help="A campaign's name. Default: the only one.")] = None,
     results: Results = Path("results"),
-    as_json: AsJson = False,
+    form: FormatOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare the arms of every pair that was measured under equal conditions."""
+    wanted = wanted_format(form, as_json)
     with Store(_existing(results)) as store:
-        print_results(store, campaign or store.only_campaign(), as_json)
+        print_results(store, campaign or store.only_campaign(), wanted)
 
 
 @app.command("convert")

@@ -26,6 +26,7 @@ from scripts.farm.scheduler import Summary
 from scripts.farm.session import plan_campaign, run_planned
 from scripts.farm.store.store import Store
 from scripts.records import DeviceKind, Protocol
+from scripts.tables import TableFormat
 
 SCHEME = Scheme.INT4
 DEFAULT_THREADS = 4
@@ -86,7 +87,7 @@ def _answer(results: Path, campaign: Campaign, summary: Summary) -> None:
     """The verdicts. Where runs are missing, so may they be; the summary that follows says why."""
     with Store(results) as store:
         try:
-            print_results(store, campaign.name, as_json=False)
+            print_results(store, campaign.name, TableFormat.TABLE)
         except UserError as error:
             if summary.is_complete:
                 raise

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from export.console import print_json
 from export.installation import Extra, install_hint
 from models.errors import UserError
-from scripts.console import print_table
 from scripts.farm.store.store import Store
 from scripts.records import RECORD_FILE, RunRecord, read_record
+from scripts.tables import TableFormat, write_tables
 
 if TYPE_CHECKING:
     from scripts.analysis.pairs import PairVerdict
@@ -32,7 +32,7 @@ def comparable_records(store: Store, campaign: str) -> list[RunRecord]:
     return [read_record(store.root / campaign / row["run_id"] / RECORD_FILE) for row in rows]
 
 
-def print_results(store: Store, campaign: str, as_json: bool) -> None:
+def print_results(store: Store, campaign: str, form: TableFormat) -> None:
     """The verdict table of a campaign.
 
     Raises:
@@ -40,20 +40,19 @@ def print_results(store: Store, campaign: str, as_json: bool) -> None:
     """
     try:
         from scripts.analysis.cells import group_cells
+        from scripts.analysis.metrics import MetricName
         from scripts.analysis.pairs import pair_verdicts
+        from scripts.analysis.tables import metric_note, verdict_tables
     except ModuleNotFoundError as error:
         raise UserError(f"verdicts need {error.name}; {install_hint(Extra.REPORT)}") from error
-    verdicts = pair_verdicts(group_cells(comparable_records(store, campaign)))
+    metric = MetricName.DECODE_P50_MS
+    verdicts = pair_verdicts(group_cells(comparable_records(store, campaign)), metric)
     if not verdicts:
         raise UserError(f"campaign {campaign}: no pair has valid runs of both arms; see: python -m scripts.farm status")
-    rows = list(_rows(verdicts))
-    if as_json:
-        print_json({"verdicts": rows})
-        return
-    columns = ("setup", "pair", ">context", ">deep ms", ">wide ms", ">deep/wide", ">95 % interval", "deep is", ">runs",
-               "because")  # fmt: skip
-    print_table(columns, [tuple(_cell(value) for value in row.values()) for row in rows])
-    print("ms: median over runs of each run's median decode step, the runtime's call alone")
+    if form is TableFormat.JSON:
+        print_json({"verdicts": list(_rows(verdicts))})
+    else:
+        write_tables(verdict_tables(verdicts, [""] * len(verdicts)), form, [metric_note(metric)])
 
 
 def _rows(verdicts: "list[PairVerdict]") -> Iterator[dict[str, str | int | float | None]]:
@@ -65,7 +64,3 @@ def _rows(verdicts: "list[PairVerdict]") -> Iterator[dict[str, str | int | float
             "ratio": verdict.ratio, "interval": f"{verdict.low:.3f}..{verdict.high:.3f}", "deep_is": verdict.word,
             "runs": f"{verdict.n_a}+{verdict.n_b}", "reason": verdict.reason,
         }  # fmt: skip
-
-
-def _cell(value: str | int | float | None) -> str | int | None:
-    return f"{value:.3f}" if isinstance(value, float) else value

@@ -56,7 +56,7 @@ def sweep(tmp_path_factory):
 @pytest.mark.parametrize(
     ("arguments", "keys"),
     [
-        (("metrics",), {"cells"}),
+        (("metrics",), {"cells", "foreign"}),
         (("price", "--predict", "mobilellm-125m"), {"prices"}),
         (("recommend", "--params", "125M", "--max-ms", "8"), {"recommendations"}),
         (("verdicts",), {"verdicts"}),
