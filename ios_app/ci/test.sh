@@ -49,5 +49,5 @@ start=$SECONDS
 swift_ test "${flags[@]}" --skip-build --disable-xctest
 echo "swift test: $((SECONDS - start)) s"
 start=$SECONDS
-DEEPNARROW_ARTIFACTS="$artifacts" "$python" -m pytest -q tests/scripts/ios_app
+DEEPNARROW_ARTIFACTS="$artifacts" "$python" -m pytest -q -rs tests/scripts/ios_app tests/scripts/farm/android/test_with_an_iphone.py
 echo "python tests of the Swift command: $((SECONDS - start)) s"

@@ -21,9 +21,10 @@ from scripts.records.comparable import protocol_fields, protocol_key
 
 MAX_SLUG = 60
 CANARY_CELL = "canary"
-APPLE_PHONES = ("ios", "ipados")
-# The desktop build of the Android harness, which also plays phones, has ONNX Runtime only.
-ONNX_ONLY = (DeviceKind.FAKE, DeviceKind.DESKTOP)
+_APPLE_PHONES = ("ios", "ipados")
+# The desktop builds of the apps, which also play phones: the Kotlin one has ONNX Runtime only, and the Swift one has
+# ExecuTorch without its kernels for timing.
+_ONNX_ONLY = (DeviceKind.FAKE, DeviceKind.DESKTOP)
 # Short on purpose: it asks whether the device works, not how fast it is.
 _CANARY = {"prompt_lengths": (16,), "prefill_repetitions": 1, "contexts": (0,), "decode_steps": 8, "sustained_s": None}
 
@@ -187,11 +188,15 @@ def interleave(
 
 def runs_on(manifest: Manifest, identity: DeviceIdentity) -> bool:
     """Whether the harness of this kind of device has the artifact's runtime."""
-    if manifest.shape.family != "transformer":
-        return False
-    if manifest.target is TargetName.COREML or identity.facts.os in APPLE_PHONES:
-        return manifest.target is TargetName.COREML and identity.facts.os in APPLE_PHONES
-    return manifest.target is TargetName.ONNX or identity.kind not in ONNX_ONLY
+    return manifest.shape.family == "transformer" and manifest.target in targets_on(identity)
+
+
+def targets_on(identity: DeviceIdentity) -> tuple[TargetName, ...]:
+    """The runtimes that the harness of this kind of device has."""
+    if identity.kind in _ONNX_ONLY:
+        return (TargetName.ONNX,)
+    both = (TargetName.EXECUTORCH, TargetName.ONNX)
+    return (TargetName.COREML, *both) if identity.facts.os in _APPLE_PHONES else both
 
 
 def remaining(slots: Iterable[Slot], finished: set[str]) -> list[Slot]:

@@ -19,7 +19,7 @@ from scripts.farm.campaign import Campaign
 from scripts.farm.device import Device, DiscoveryOptions
 from scripts.farm.discovery import all_discoveries, find_devices
 from scripts.farm.look import expected_seconds, look_at, told_duration
-from scripts.farm.plan import APPLE_PHONES, ONNX_ONLY
+from scripts.farm.plan import targets_on
 from scripts.farm.progress import Display
 from scripts.farm.results import print_results
 from scripts.farm.scheduler import Summary
@@ -63,7 +63,7 @@ async def run_quick(asked: QuickOptions, options: DiscoveryOptions, display: Dis
     for problem in problems:
         say(f"{problem.who}: {problem.what}; {problem.what_to_do}")
     device = choose(devices)
-    targets = targets_for(device)
+    targets = targets_on(device.identity)
     await _export_missing(asked, targets)
     campaign = _campaign(asked, device, targets)
     planned = await plan_campaign(campaign, discoveries)
@@ -104,15 +104,6 @@ def choose(devices: Sequence[Device]) -> Device:
     else:
         say(f"measuring {facts.model} ({device.identity.device_id}, {kind})")
     return device
-
-
-def targets_for(device: Device) -> tuple[TargetName, ...]:
-    """The runtimes that the device's harness has."""
-    if device.identity.facts.os in APPLE_PHONES:
-        return (TargetName.COREML,)
-    if device.identity.kind in ONNX_ONLY:
-        return (TargetName.ONNX,)
-    return (TargetName.EXECUTORCH, TargetName.ONNX)
 
 
 async def _export_missing(asked: QuickOptions, wanted: Sequence[TargetName]) -> None:

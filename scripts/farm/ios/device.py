@@ -61,7 +61,8 @@ class IosDevice:
         self._poll_s, self._silence_s = poll_s, silence_s
         self._program, self._udid, self._app = program, phone.udid, options.ios_app
         facts = DeviceFacts(
-            kind=DeviceKind.PHONE, os="ios", os_version=phone.os_version, os_build=phone.os_build,
+            kind=DeviceKind.FAKE if phone.is_fake else DeviceKind.PHONE, os="ios", os_version=phone.os_version,
+            os_build=phone.os_build,
             manufacturer="Apple", model=phone.model, soc=None, abi="arm64", cores=(), ram_bytes=None,
         )  # fmt: skip
         labels = options.labels_of(phone.udid)

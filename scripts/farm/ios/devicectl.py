@@ -18,6 +18,7 @@ from scripts.farm.device import DeviceError, DeviceState, Problem
 from scripts.farm.ios.programs import (
     BUNDLE_ID,
     EXECUTABLE,
+    FAKE_KEY,
     INSTALL_S,
     Iphone,
     must,
@@ -37,6 +38,7 @@ class _Hardware(BaseModel):
     reality: str = "physical"
     udid: str = ""
     product_type: Annotated[str, Field(alias="productType")] = "unknown"
+    is_fake: Annotated[bool, Field(alias=FAKE_KEY)] = False
 
 
 class _Properties(BaseModel):
@@ -203,7 +205,7 @@ def phones_of(answer: DevicesAnswer) -> tuple[list[Iphone], list[Problem]]:
             continue
         found[udid] = Iphone(
             udid=udid, model=each.hardware.product_type, os_version=each.properties.os_version,
-            os_build=each.properties.os_build,
+            os_build=each.properties.os_build, is_fake=each.hardware.is_fake,
         )  # fmt: skip
     return list(found.values()), problems
 

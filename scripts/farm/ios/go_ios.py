@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from scripts.farm.device import DeviceError, DeviceState, Problem
 from scripts.farm.ios.programs import (
     BUNDLE_ID,
+    FAKE_KEY,
     INSTALL_S,
     Iphone,
     cause_of,
@@ -34,6 +35,7 @@ class _Info(BaseModel):
     model: Annotated[str, Field(alias="ProductType")] = "unknown"
     os_version: Annotated[str, Field(alias="ProductVersion")] = "unknown"
     os_build: Annotated[str, Field(alias="BuildVersion")] = "unknown"
+    is_fake: Annotated[bool, Field(alias=FAKE_KEY)] = False
 
 
 class _InstalledApp(BaseModel):
@@ -91,7 +93,9 @@ class GoIos:
 
     async def _phone(self, udid: str) -> Iphone:
         info = parse_json(_Info, await self._must(udid, "info"), "ios info")
-        return Iphone(udid=udid, model=info.model, os_version=info.os_version, os_build=info.os_build)
+        return Iphone(
+            udid=udid, model=info.model, os_version=info.os_version, os_build=info.os_build, is_fake=info.is_fake
+        )
 
     async def install(self, udid: str, app: Path) -> None:
         """`ios install`."""

@@ -18,6 +18,7 @@ from scripts.farm.device import DeviceError, DeviceState, Problem
 from scripts.farm.transfer import transfer_timeout_s
 
 BUNDLE_ID = "dev.deepnarrow.harness"
+FAKE_KEY = "DeepNarrowFake"
 EXECUTABLE = "/DeepNarrowHarness.app/DeepNarrowHarness"
 SHORT_S, INSTALL_S = 60.0, 300.0
 T = TypeVar("T")
@@ -28,12 +29,17 @@ _DEFAULT_HINT = "plug the iPhone in again and unlock it"
 
 @dataclass(frozen=True, slots=True)
 class Iphone:
-    """An iPhone or iPad as its program describes it."""
+    """An iPhone or iPad as its program describes it.
+
+    Attributes:
+        is_fake: a double says so of itself, with the key `DeepNarrowFake` among its facts.
+    """
 
     udid: str
     model: str
     os_version: str
     os_build: str
+    is_fake: bool = False
 
 
 class IosProgram(Protocol):

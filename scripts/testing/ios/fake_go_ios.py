@@ -12,7 +12,16 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from scripts.testing.ios.fake_iphone import BUILD, BUNDLE_ID, VERSION, FakeIphone, the_phone
+from scripts.testing.ios.fake_iphone import (
+    BATTERY_PERCENT,
+    BUILD,
+    BUNDLE_ID,
+    DEVICE,
+    FAKE_KEY,
+    VERSION,
+    FakeIphone,
+    the_phone,
+)
 
 NO_AGENT = (
     "go-ios agent is not running. You might need to start it with 'ios tunnel start' for ios17+. Use "
@@ -52,11 +61,16 @@ def _run(plain: list[str], words: list[str], options: dict[str, str], phone: Fak
                 "failed getting info", "could not retrieve PairRecord with error: ReadPair failed with errorcode '2'"
             )
         case ["info"]:
-            return _say({"BuildVersion": "22F76", "ProductType": "iPhone17,1", "ProductVersion": "18.5"})
+            told = {
+                "BuildVersion": DEVICE["os_build"],
+                "ProductType": DEVICE["model"],
+                "ProductVersion": DEVICE["os_version"],
+            }
+            return _say({**told, FAKE_KEY: True})
         case ["apps"]:
             return _say([_app()] if phone.is_installed else [])
         case ["batteryregistry"]:
-            return _say({"Temperature": 3050, "CurrentCapacity": 81, "IsCharging": False, "Voltage": 4100})
+            return _say({"Temperature": 3050, "CurrentCapacity": BATTERY_PERCENT, "IsCharging": False, "Voltage": 4100})
         case ["install"]:
             phone.install(options["path"])
         case ["kill", _]:

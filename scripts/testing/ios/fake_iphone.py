@@ -1,8 +1,9 @@
 """An iPhone for the doubles of `xcrun devicectl` and `ios`: a container folder, and a process that is the app.
 
 The folder `$DEEPNARROW_FAKE_IPHONE` holds `phone.json` (udid, state, fault), `app.json` once the app is installed, and
-`container/`. The app is a harness command with `--artifact`, `--request` and `--out` of its container behind it: the
-words in `$DEEPNARROW_FAKE_IPHONE_HARNESS`, or `python -m scripts.host`. Nothing of Apple's protocol is imitated here:
+`container/`. The app is a harness command with `--artifact`, `--request` and `--out` of its container behind it:
+`python -m scripts.host`, or the words in `$DEEPNARROW_FAKE_IPHONE_HARNESS`, which also get `--device-json` of a fake
+iPhone, as docs/harness-contract.md has it. Nothing of Apple's protocol is imitated here:
 only the programs' arguments, files, answers and exit codes; `scripts.testing.ios.fake_usbmuxd` has a protocol.
 """
 
@@ -16,12 +17,24 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 FOLDER_VARIABLE = "DEEPNARROW_FAKE_IPHONE"
 HARNESS_VARIABLE = "DEEPNARROW_FAKE_IPHONE_HARNESS"
 BUNDLE_ID = "dev.deepnarrow.harness"
 VERSION, BUILD = "0.1.0", "7"
+# The farm tells a double from a phone by this key among its facts.
+FAKE_KEY = "DeepNarrowFake"
+# `DeviceFacts` of a record. Plain values: each command of the farm starts a process, which should start fast.
+DEVICE: dict[str, Any] = {
+    "kind": "fake", "os": "ios", "os_version": "18.5", "os_build": "22F76", "manufacturer": "Apple",
+    "model": "iPhone17,1", "soc": None, "abi": "arm64", "ram_bytes": None,
+    "cores": [{"id": number, "max_khz": None} for number in range(6)],
+}  # fmt: skip
+BATTERY_PERCENT = 81
+_ENVIRONMENT = {
+    "thermal_status": 0, "battery_percent": BATTERY_PERCENT, "plugged": False, "power_save": False, "foreground": True,
+}  # fmt: skip
 
 
 class FakeIphone:
@@ -82,7 +95,7 @@ class FakeIphone:
             shutil.rmtree(unfinished)
         artifact = self._documents / environment["DEEPNARROW_ARTIFACT"]
         command = [*harness_command(), "--artifact", str(artifact), "--request", str(request)]
-        command += ["--out", str(self._documents / "runs")]
+        command += ["--out", str(self._documents / "runs"), *self._played()]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
             (self._folder / "pid").write_text(str(process.pid))
             assert process.stdout
@@ -91,6 +104,14 @@ class FakeIphone:
                     print(line, end="", flush=True)
                 self._strike(line, process)
             return process.wait()
+
+    def _played(self) -> list[str]:
+        """What tells the harness command that it plays an iPhone; `scripts.host` is always this machine."""
+        if not os.environ.get(HARNESS_VARIABLE):
+            return []
+        path = self._folder / "device.json"
+        path.write_text(json.dumps({"device": DEVICE, "environment": _ENVIRONMENT}))
+        return ["--device-json", str(path)]
 
     def _strike(self, line: str, process: subprocess.Popen[str]) -> None:
         if '"decode"' not in line:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scripts.testing.ios.fake_iphone import BUILD, BUNDLE_ID, VERSION
+from scripts.testing.ios.fake_iphone import BUILD, BUNDLE_ID, FAKE_KEY, VERSION
 
 UDID = "00008110-000A11112222801E"
 LOCKDOWN_PORT = 62_078
@@ -31,7 +31,7 @@ SERVICES = {
 }
 VALUES = {
     "ProductType": "iPhone17,1", "ProductVersion": "16.7", "BuildVersion": "20H19", "UniqueDeviceID": UDID,
-    "DeviceName": "double",
+    "DeviceName": "double", FAKE_KEY: True,
 }  # fmt: skip
 APP = {
     "CFBundleIdentifier": BUNDLE_ID, "CFBundleShortVersionString": VERSION, "CFBundleVersion": BUILD,

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from scripts.testing.ios.fake_iphone import BUILD, BUNDLE_ID, VERSION, FakeIphone, refuse, the_phone
+from scripts.testing.ios.fake_iphone import BUILD, BUNDLE_ID, DEVICE, FAKE_KEY, VERSION, FakeIphone, refuse, the_phone
 
 _COMMANDS = (
     "list devices", "device install app", "device info apps", "device info processes", "device copy to",
@@ -90,9 +90,10 @@ def _devices(phone: FakeIphone | None) -> list[dict[str, Any]]:
     return [
         simulator,
         {"identifier": "5B0C", "connectionProperties": {"pairingState": "paired", "transportType": "wired"},
-         "deviceProperties": {"name": "Desk", "osVersionNumber": "18.5", "osBuildUpdate": "22F76"},
+         "deviceProperties": {"name": "Desk", "osVersionNumber": DEVICE["os_version"],
+                              "osBuildUpdate": DEVICE["os_build"]},
          "hardwareProperties": {"platform": "iOS", "reality": "physical", "udid": phone.udid,
-                                "productType": "iPhone17,1", "marketingName": "iPhone 16 Pro"}},
+                                "productType": DEVICE["model"], "marketingName": "iPhone 16 Pro", FAKE_KEY: True}},
     ]  # fmt: skip
 
 

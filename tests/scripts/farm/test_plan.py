@@ -7,10 +7,20 @@ from pathlib import Path
 import pytest
 
 from export.quantization import Scheme
+from export.targets.base import TargetName
 from models.errors import UserError
 from models.pair import Arm
 from scripts.farm.campaign import Campaign, Order
-from scripts.farm.plan import ArtifactFolder, Slot, interleave, plan_device, planned_artifacts, remaining, runs_on
+from scripts.farm.plan import (
+    ArtifactFolder,
+    Slot,
+    interleave,
+    plan_device,
+    planned_artifacts,
+    remaining,
+    runs_on,
+    targets_on,
+)
 from scripts.records import DeviceKind
 from tests.scripts.farm.doubles import identity
 
@@ -83,10 +93,16 @@ def test_what_runs_where(campaign: Campaign, artifacts: list[ArtifactFolder]) ->
     phone = identity()
     fake = type(phone)(device_id="f", facts=phone.facts.model_copy(update={"kind": DeviceKind.FAKE}))
     apple = type(phone)(device_id="i", facts=phone.facts.model_copy(update={"os": "ios"}))
+    fake_apple = type(phone)(device_id="j", facts=fake.facts.model_copy(update={"os": "ios"}))
     both = planned_artifacts(campaign.model_copy(update={"targets": ()}))
     assert sum(runs_on(each.manifest, phone) for each in both) == 4
     assert sum(runs_on(each.manifest, fake) for each in both) == 2
-    assert plan_device(campaign, artifacts, apple) == []
+    assert sum(runs_on(each.manifest, apple) for each in both) == 4
+    assert sum(runs_on(each.manifest, fake_apple) for each in both) == 2
+    assert targets_on(apple) == (TargetName.COREML, TargetName.EXECUTORCH, TargetName.ONNX)
+    assert targets_on(phone) == (TargetName.EXECUTORCH, TargetName.ONNX)
+    assert targets_on(fake) == targets_on(fake_apple) == (TargetName.ONNX,)
+    assert len(plan_device(campaign, artifacts, fake_apple)) == 7
 
 
 def test_an_unknown_pair_names_what_is_there(campaign: Campaign) -> None:

@@ -5,8 +5,6 @@ The program comes from the npm package `go-ios` of this version; without npm or 
 
 import json
 import os
-import platform
-import shutil
 import stat
 import subprocess
 import sys
@@ -24,11 +22,10 @@ from scripts.testing.ios.fake_iphone import BUNDLE_ID, FOLDER_VARIABLE
 from scripts.testing.ios.fake_usbmuxd import UDID, FakeUsbmuxd
 from tests.limits import HUNG_S
 from tests.scripts.farm.android.conftest import wait_for
+from tests.scripts.farm.ios.npm_program import npm_go_ios
 
-VERSION = "1.2.0"
 CAUSE_CHARS = len("Usage: ios --version | version [options]")  # the help goes on
 ROOT = Path(__file__).parents[4]
-PROGRAMS = {"x86_64": "amd64", "aarch64": "arm64"}
 pytestmark = pytest.mark.slow
 
 
@@ -52,29 +49,7 @@ class Side:
 @pytest.fixture(scope="session")
 def real_program(tmp_path_factory: pytest.TempPathFactory) -> str:
     """`ios` of the npm package."""
-    if sys.platform != "linux" or platform.machine() not in PROGRAMS:
-        pytest.skip("the package has programs for Linux on two processors that were looked at")
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not installed; the double was not held to the real program")
-    folder = tmp_path_factory.mktemp("npm")
-    command = [
-        npm,
-        "install",
-        "--prefix",
-        str(folder),
-        "--no-audit",
-        "--no-fund",
-        "--ignore-scripts",
-        f"go-ios@{VERSION}",
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=HUNG_S, check=False)
-    if done.returncode:
-        pytest.skip(f"npm cannot fetch go-ios: {done.stderr.strip().splitlines()[-1:]}")
-    name = f"go-ios-linux-{PROGRAMS[platform.machine()]}_linux_{PROGRAMS[platform.machine()]}"
-    program = folder / "node_modules" / "go-ios" / "dist" / name / "ios"
-    program.chmod(stat.S_IRWXU)
-    return str(program)
+    return npm_go_ios(tmp_path_factory.mktemp("npm"))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import stat
 import sys
 from collections.abc import Callable
@@ -76,7 +77,7 @@ def test_a_phone_is_known(plug: Plug) -> None:
     identity = plug(installed=False).identity
     assert identity.device_id == "00008140-0001"
     assert (identity.facts.os, identity.facts.os_version, identity.facts.os_build) == ("ios", "18.5", "22F76")
-    assert {"os:ios", "kind:phone", "model:iphone17,1"} <= identity.tags
+    assert {"os:ios", "kind:fake", "model:iphone17,1"} <= identity.tags
 
 
 def test_the_same_app_is_installed_once(plug: Plug, tmp_path: Path) -> None:
@@ -177,14 +178,16 @@ def test_an_app_that_does_not_run_is_ended_already(plug: Plug) -> None:
 def test_the_app_can_be_any_harness_command(
     plug: Plug, artifact: Artifact, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Such as a Swift build of it for the desktop."""
+    """Such as a Swift build of it for the desktop: it is told to play an iPhone, which `scripts.host` cannot."""
     script, said = tmp_path / "harness of mine", tmp_path / "said"
-    script.write_text(f'#!/bin/sh\necho "$@" > {said}\nexec {sys.executable} -m scripts.host "$@"\n')
+    script.write_text(
+        f'#!/bin/sh\necho "$@" > {said}\nexec {sys.executable} -m scripts.host "$1" "$2" "$3" "$4" "$5" "$6"\n'
+    )
     script.chmod(stat.S_IRWXU)
     monkeypatch.setenv(HARNESS_VARIABLE, f"'{script}'")
     record, _ = run(plug(), artifact)
     assert isinstance(record.outcome, Completed), record.outcome
-    assert said.read_text().startswith("--artifact ")
+    assert re.match("--artifact .* --device-json .*", said.read_text())
 
 
 @pytest.mark.parametrize("plug", ["go-ios"], indirect=True)
@@ -278,7 +281,11 @@ def test_an_iphone_that_cannot_be_used_is_a_problem_with_what_to_do(
 
 
 def test_simulators_watches_and_empty_entries_are_left_out_and_a_phone_is_listed_once() -> None:
-    empty = {"identifier": "781B", "hardwareProperties": {}, "connectionProperties": {"pairingState": "unpaired"}}
+    empty: dict[str, object] = {
+        "identifier": "781B",
+        "hardwareProperties": {},
+        "connectionProperties": {"pairingState": "unpaired"},
+    }
     others = [
         listed(hardwareProperties={"reality": "virtual"}),
         listed(hardwareProperties={"platform": "watchOS"}),
