@@ -6,12 +6,14 @@ Every share comes with its Monte Carlo error, the standard error of a binomial s
 """
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import numpy as np
 import typer
 
+from export.console import run_app
 from export.quantization import Scheme
 from export.targets.base import TargetName
 from models.sweep import SWEEP
@@ -25,6 +27,7 @@ from scripts.analysis.verdict import Verdict, compare
 
 Random = np.random.Generator
 Sides = tuple[np.ndarray, np.ndarray]
+app = typer.Typer(add_completion=False)
 _RUN_NOISE = 0.03
 _FAMILY = 2
 
@@ -183,6 +186,7 @@ def _price_lines(random: Random, repetitions: int) -> None:
         _say(f"  shapes off by {misfit:.0%}: {share(covered)}; {width:.0%} of tau")
 
 
+@app.command()
 def main(
     repetitions: Annotated[int, typer.Option("--repetitions", min=20, help="Of each share but those of tau.")] = 200,
     seed: Annotated[int, typer.Option("--seed", help="Of all noise.")] = 1,
@@ -196,4 +200,4 @@ def main(
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    sys.exit(run_app(app, "python -m scripts.bench.statistics"))

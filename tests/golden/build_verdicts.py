@@ -245,6 +245,11 @@ def _rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Write the golden file."""
     lines = ",\n".join(json.dumps(as_json(family)) for family in families())
     FILE.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -72,6 +72,10 @@ def inline(page: Path) -> list[str]:
     return found
 
 
+# Programs that take no words.
+WITHOUT_OPTIONS = ("tests.golden.build_verdicts",)
+
+
 def words_of(command: str) -> tuple[str, list[str]]:
     """The program's module and its arguments: `deepnarrow farm run x` gives `scripts.deepnarrow`, [farm, run, x]."""
     first, *rest = shlex.split(command)
@@ -118,6 +122,9 @@ def read(command: str, complete: bool, monkeypatch: pytest.MonkeyPatch) -> None:
         assert set(wanted) <= set(allowed), command
     elif module in ("python", "python3"):
         assert (ROOT / arguments[0]).is_file(), command
+    elif module in WITHOUT_OPTIONS:
+        assert arguments == [], command
+        assert callable(import_module(module).main), command
     else:
         _take(module, arguments, command, complete, monkeypatch)
 
