@@ -44,7 +44,7 @@ var targets: [Target] = [
     .target(name: "CAllocations", path: "Tests/CAllocations"),
     .testTarget(name: "HarnessCoreTests", dependencies: ["HarnessCore", "HotLoops", "CProbe", "LinuxDevice", "CAllocations"]),
     .testTarget(name: "HarnessScreensTests", dependencies: ["HarnessScreens", "HarnessCore"]),
-    .target(name: "TinyArtifacts", dependencies: ["HarnessCore", "LinuxDevice"], path: "Tests/TinyArtifacts"),
+    .target(name: "TinyArtifacts", dependencies: ["HarnessCore", "HotLoops", "LinuxDevice"], path: "Tests/TinyArtifacts"),
     .testTarget(name: "OnnxEngineTests", dependencies: ["OnnxEngine", "HarnessCore", "CProbe", "TinyArtifacts"]),
 ]
 var packages: [Package.Dependency] = []

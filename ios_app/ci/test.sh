@@ -26,6 +26,10 @@ copy_runtimes() {
 if command -v swift >/dev/null && [ -e /usr/include/onnxruntime/onnxruntime_c_api.h ]; then
   inside() { "$@"; }
 elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  case "$(realpath -m "$artifacts")" in
+    "$PWD"/*) ;;
+    *) echo "test.sh: DEEPNARROW_ARTIFACTS '$artifacts' must be a folder in $PWD, which is all that the Debian root sees" >&2; exit 2 ;;
+  esac
   start=$SECONDS
   bash ios_app/ci/swift_root.sh make || { echo "skipped: the Swift package (no Swift here, and no Debian 13 root with it could be made)"; exit 0; }
   echo "swift root: $((SECONDS - start)) s"

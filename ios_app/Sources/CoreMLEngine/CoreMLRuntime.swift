@@ -66,6 +66,10 @@
 
         func argmax() -> Int { last.withUnsafeBufferPointer(ofType: Float16.self) { HotLoops.argmax($0) } }
 
+        func logits(of ids: [Int]) -> [Double] {
+            last.withUnsafeBufferPointer(ofType: Float16.self) { logits in ids.map { Double(logits[$0]) } }
+        }
+
         private func bind(_ tokens: Memory<Int32>, count: Int, mask: Memory<Float16>, end: Int) throws {
             try failing {
                 self.input.ids = MLFeatureValue(multiArray: try tokens.array([1, count], .int32))

@@ -87,10 +87,17 @@ final class ExecuTorchRuntime: LlmRuntime {
         if et_forward(program, buffers[count], Int32(count), Int64(position), &error) == 0 { throw failure(error) }
     }
 
-    func argmax() -> Int {
+    func argmax() -> Int { HotLoops.argmax(logits()) }
+
+    func logits(of ids: [Int]) -> [Double] {
+        let logits = logits()
+        return ids.map { Double(logits[$0]) }
+    }
+
+    private func logits() -> UnsafeBufferPointer<Float> {
         var vocab: Int32 = 0
-        let logits = et_logits(program, &vocab)
-        return HotLoops.argmax(UnsafeBufferPointer(start: logits, count: Int(vocab)))
+        let start = et_logits(program, &vocab)
+        return UnsafeBufferPointer(start: start, count: Int(vocab))
     }
 }
 

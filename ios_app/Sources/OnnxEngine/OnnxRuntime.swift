@@ -57,6 +57,8 @@ final class OnnxRuntime: LlmRuntime {
 
     func argmax() -> Int { HotLoops.argmax(logits) }
 
+    func logits(of ids: [Int]) -> [Double] { ids.map { Double(logits[$0]) } }
+
     private func select(count: Int, position: Int) throws {
         if count != boundCount {
             try graph.bindInput(tokensName, tokenTensors[count]!)

@@ -20,6 +20,18 @@
             #expect(!record.concerns.contains { $0.code == .backendDiffers || $0.code == .threadsDiffer })
         }
 
+        @Test(arguments: TinyArtifacts.shapes)
+        func otherLogitsAreNotTimed(shape: String) throws {
+            let folder = try TinyArtifacts.withWrongLogits("\(shape)/executorch-int4", times: 3)
+            let record = try TinyArtifacts.run(folder, ExecuTorchEngine())
+            guard case .failed(.selfCheck, .parity, let message) = record.outcome else {
+                Issue.record("timed: \(record.outcome)")
+                return
+            }
+            #expect(message.hasPrefix("the sampled logits are ") && message.hasSuffix(" times further off than a right model's"))
+            #expect(record.prefill.isEmpty)
+        }
+
         @Test(arguments: [LoadMode.file, .mmap])
         func theLoadModeIsObserved(mode: LoadMode) throws {
             let record = try TinyArtifacts.run("deep-8x64/executorch-int4", ExecuTorchEngine()) { $0.loadMode = mode }

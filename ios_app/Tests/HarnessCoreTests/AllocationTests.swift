@@ -20,6 +20,8 @@
             func forward() throws {}
 
             func argmax() -> Int { last & 255 }
+
+            func logits(of ids: [Int]) -> [Double] { ids.map(Double.init) }
         }
 
         @Test func theCounterCounts() {

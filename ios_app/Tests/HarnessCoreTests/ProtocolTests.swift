@@ -69,14 +69,11 @@ import Testing
 
     @Test func aWrongTokenEndsTheRun() throws {
         let run = try ScriptedRun()
-        var texts = try Wire.readReference(Repository.golden("reference.json"))
-        guard case .text(var reference) = texts else { return }
         // The scripted runtime answers by the reference, so that two texts that begin alike contradict each other.
-        reference.texts = [
+        let texts = [
             GreedyText(prompt: [1], greedy: [2], margins: [1], decisive: [true]), GreedyText(prompt: [1], greedy: [3], margins: [1], decisive: [true]),
         ]
-        texts = .text(reference)
-        try run.writeArtifact(reference: Wire.encode(texts))
+        try run.writeArtifact(reference: Wire.encode(Reference.text(TextReference(decisiveMargin: 0, texts: texts))))
         let record = try run.run()
         #expect(record.outcome == .failed(stage: .selfCheck, failure: .parity, message: "text 0, step 0: token 3 instead of 2"))
         #expect(record.selfCheck?.firstMismatch == Mismatch(text: 0, step: 0, expected: 2, actual: 3))

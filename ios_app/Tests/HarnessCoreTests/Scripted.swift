@@ -93,13 +93,18 @@ final class ScriptedRuntime: LlmRuntime {
     var observed = ObservedRuntime(name: "scripted", version: "1", numThreads: nil, loadMode: nil, backends: ["CPUExecutionProvider"])
     private let log: CallLog
     private let answers: [[Int64]: Int]
+    private let rows: [[Int64]: [Double]]
     private var tokens: [Int64] = []
     /// Called before each forward with the number of forwards so far.
     var onForward: (Int) throws -> Void
     private var forwards = 0
     private let logs: Bool
 
-    init(_ log: CallLog, reference: TextReference, onForward: @escaping (Int) throws -> Void, logs: Bool = true) {
+    /// `logitError` is added to the sampled logits of a step.
+    init(
+        _ log: CallLog, reference: TextReference, onForward: @escaping (Int) throws -> Void, logitError: (Int) -> Double = { _ in 0 },
+        logs: Bool = true
+    ) {
         self.log = log
         self.onForward = onForward
         self.logs = logs
@@ -108,6 +113,12 @@ final class ScriptedRuntime: LlmRuntime {
             for step in text.greedy.indices { answers[(text.prompt + text.greedy.prefix(step)).map(Int64.init)] = text.greedy[step] }
         }
         self.answers = answers
+        var rows: [[Int64]: [Double]] = [:]
+        for (step, row) in (reference.logitSample?.rows ?? []).enumerated() {
+            let text = reference.texts[0]
+            rows[(text.prompt + text.greedy.prefix(step)).map(Int64.init)] = row.map { $0 + logitError(step) }
+        }
+        self.rows = rows
     }
 
     func write(token: Int64, position: Int) throws {
@@ -129,6 +140,8 @@ final class ScriptedRuntime: LlmRuntime {
     }
 
     func argmax() -> Int { answers[tokens] ?? 0 }
+
+    func logits(of ids: [Int]) -> [Double] { rows[tokens] ?? ids.map { _ in .infinity } }
 }
 
 /// An engine for ONNX artifacts that runs nothing.
@@ -141,6 +154,7 @@ final class ScriptedEngine: LlmEngine {
     var observed: ObservedRuntime?
     var onForward: (Int) throws -> Void = { _ in }
     var onLoad: () throws -> Void = {}
+    var logitError: (Int) -> Double = { _ in 0 }
 
     func prepare(_ artifact: Artifact, options: LoadOptions) throws { log.calls.append(.prepare) }
 
@@ -149,7 +163,7 @@ final class ScriptedEngine: LlmEngine {
         self.options = options
         try onLoad()
         guard case .text(let reference) = artifact.reference else { throw RuntimeFailure("not a decoder") }
-        let runtime = ScriptedRuntime(log, reference: reference, onForward: onForward)
+        let runtime = ScriptedRuntime(log, reference: reference, onForward: onForward, logitError: logitError)
         if let observed { runtime.observed = observed }
         return runtime
     }

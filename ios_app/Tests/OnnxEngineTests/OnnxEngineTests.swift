@@ -38,6 +38,18 @@
             #expect(record.decode.allSatisfy { $0.forwardNs.count == 8 })
         }
 
+        @Test(.enabled(if: TinyArtifacts.folder != nil, "DEEPNARROW_ARTIFACTS names no folder with the tiny pair"), arguments: TinyArtifacts.shapes)
+        func otherLogitsAreNotTimed(shape: String) throws {
+            let folder = try TinyArtifacts.withWrongLogits("\(shape)/onnx-int4", times: 3)
+            let record = try TinyArtifacts.run(folder, OnnxEngine())
+            guard case .failed(.selfCheck, .parity, let message) = record.outcome else {
+                Issue.record("timed: \(record.outcome)")
+                return
+            }
+            #expect(message.hasPrefix("the sampled logits are ") && message.hasSuffix(" times further off than a right model's"))
+            #expect(record.prefill.isEmpty)
+        }
+
         /// Steps at one context do not change the text, and a run can go back to position 0.
         @Test(.enabled(if: TinyArtifacts.folder != nil, "DEEPNARROW_ARTIFACTS names no folder with the tiny pair"))
         func goingBackGivesTheSameTokens() throws {

@@ -30,14 +30,15 @@ struct Concerns {
     private static let minFrequencyShare = 0.8
 
     private let record: RunRecord
+    private let reference: TextReference
     private let before: Clocks
     private let after: Clocks
     private var found: [Concern] = []
 
     private var environments: [DeviceEnvironment] { [record.environmentBefore, record.environmentAfter].compactMap { $0 } }
 
-    static func find(_ record: RunRecord, before: Clocks, after: Clocks) -> [Concern] {
-        var concerns = Concerns(record: record, before: before, after: after)
+    static func find(_ record: RunRecord, _ reference: TextReference, before: Clocks, after: Clocks) -> [Concern] {
+        var concerns = Concerns(record: record, reference: reference, before: before, after: after)
         concerns.program()
         concerns.power()
         concerns.heat()
@@ -47,8 +48,9 @@ struct Concerns {
         return concerns.found
     }
 
-    private init(record: RunRecord, before: Clocks, after: Clocks) {
+    private init(record: RunRecord, reference: TextReference, before: Clocks, after: Clocks) {
         self.record = record
+        self.reference = reference
         self.before = before
         self.after = after
     }
@@ -57,7 +59,9 @@ struct Concerns {
         if record.harness.debug { warn(.debugBuild, "\(record.harness.name) is a debug build") }
         if record.device.kind == .emulator { warn(.emulator, "\(record.device.model) is an emulator") }
         if environments.contains(where: { $0.foreground == false }) { invalid(.background, "the app was not in the foreground") }
-        if record.selfCheck?.decisiveSteps == 0 { warn(.notChecked, "no step of reference.json is decisive") }
+        if record.selfCheck?.decisiveSteps == 0 && reference.logitSample == nil {
+            warn(.notChecked, "no step of reference.json is decisive, and it has no sample of logits")
+        }
     }
 
     private mutating func power() {

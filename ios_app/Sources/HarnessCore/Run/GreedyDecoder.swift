@@ -32,6 +32,9 @@ final class GreedyDecoder {
         return runtime.argmax()
     }
 
+    /// Logits of the token that came last in `prefill` or `step`; allocates, and so is never timed.
+    func logits(of ids: [Int]) -> [Double] { runtime.logits(of: ids) }
+
     /// Nanoseconds of each prefill of the first `length` tokens.
     func timePrefill(length: Int, repetitions: Int) throws -> [Int] {
         var prefillNs = [Int](repeating: 0, count: repetitions)

@@ -16,6 +16,9 @@ public protocol LlmRuntime: AnyObject {
 
     /// Id of the largest logit, the lowest among equals.
     func argmax() -> Int
+
+    /// The logits of these ids, all within the vocabulary.
+    func logits(of ids: [Int]) -> [Double]
 }
 
 /// How to load.

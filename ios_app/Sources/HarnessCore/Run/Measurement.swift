@@ -1,3 +1,5 @@
+import Foundation
+
 /// The stages in which the loaded model is called, from the self-check to the sustained phase.
 final class Measurement {
     /// Steps of the sustained phase there is room for, as a multiple of what the fastest decode step would fill.
@@ -35,8 +37,13 @@ final class Measurement {
     private func selfCheck() throws {
         let result = try SelfChecker.check(decoder, against: subject.reference)
         journal.note { $0.selfCheck = result }
-        guard let wrong = result.firstMismatch else { return }
-        throw Refusal(failure: .parity, message: "text \(wrong.text), step \(wrong.step): token \(wrong.actual) instead of \(wrong.expected)")
+        if let wrong = result.firstMismatch {
+            throw Refusal(failure: .parity, message: "text \(wrong.text), step \(wrong.step): token \(wrong.actual) instead of \(wrong.expected)")
+        }
+        guard let error = try SelfChecker.sampleError(decoder, against: subject.reference) else { return }
+        if error <= 1 { return }  // Not a number is no match either.
+        let times = String(format: "%.2f", error)
+        throw Refusal(failure: .parity, message: "the sampled logits are \(times) times further off than a right model's")
     }
 
     private func warmUp() throws {

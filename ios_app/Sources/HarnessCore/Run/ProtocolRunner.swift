@@ -28,7 +28,7 @@ public final class ProtocolRunner {
             let before = Clocks(clock, device)
             try journal.stage(.bandwidth, onError: .internal) { try probe(journal, request.protocol) }
             try measure(journal, subject)
-            try journal.stage(.finish, onError: .internal) { finish(journal, before) }
+            try journal.stage(.finish, onError: .internal) { finish(journal, subject, before) }
             return try journal.end(.completed)
         } catch is RunEnded {
             return journal.record
@@ -73,11 +73,11 @@ public final class ProtocolRunner {
         return runtime
     }
 
-    private func finish(_ journal: Journal, _ before: Clocks) {
+    private func finish(_ journal: Journal, _ subject: Subject, _ before: Clocks) {
         let after = Clocks(clock, device)
         let environment = device.environment()
         journal.note { $0.environmentAfter = environment }
-        let concerns = Concerns.find(journal.record, before: before, after: after)
+        let concerns = Concerns.find(journal.record, subject.reference, before: before, after: after)
         journal.note { $0.concerns = concerns }
     }
 }

@@ -15,6 +15,23 @@ struct SelfChecker {
         return checker.result
     }
 
+    /// Root mean square difference of the sampled logits over their tolerance: a right artifact has at most 1. Nil without a sample.
+    /// The sample must fit the texts and the vocabulary. Throws `RuntimeFailure`.
+    static func sampleError(_ decoder: GreedyDecoder, against reference: TextReference) throws -> Double? {
+        guard let sample = reference.logitSample else { return nil }
+        let text = reference.texts[0], prompt = text.prompt.map(Int64.init)
+        var squares = 0.0
+        for (step, expected) in sample.rows.enumerated() {
+            if step == 0 {
+                _ = try decoder.prefill(prompt, length: prompt.count)
+            } else {
+                _ = try decoder.step(Int64(text.greedy[step - 1]), at: prompt.count + step - 1)
+            }
+            for (actual, wanted) in zip(decoder.logits(of: sample.tokenIds), expected) { squares += (actual - wanted) * (actual - wanted) }
+        }
+        return (squares / Double(sample.rows.count * sample.tokenIds.count)).squareRoot() / sample.tolerance
+    }
+
     private mutating func check(_ number: Int, _ text: GreedyText) throws {
         let prompt = text.prompt.map(Int64.init)
         var chosen = try decoder.prefill(prompt, length: prompt.count)

@@ -69,6 +69,17 @@ struct Subject {
                 throw Self.wrongArtifact("reference.json: a text of \(positions) positions; max_context is \(maxContext)")
             }
         }
+        if let sample = reference.logitSample { try checkSample(sample) }
+    }
+
+    private func checkSample(_ sample: LogitSample) throws {
+        if let wrong = sample.tokenIds.first(where: { !(0..<shape.vocabSize).contains($0) }) {
+            throw Self.wrongArtifact("reference.json: logit_sample has token \(wrong); vocab_size is \(shape.vocabSize)")
+        }
+        let steps = reference.texts.first?.greedy.count ?? 0
+        if sample.rows.count > steps {
+            throw Self.wrongArtifact("reference.json: logit_sample has \(sample.rows.count) rows; its text has \(steps) steps")
+        }
     }
 
     private func checkRequest(_ cores: Cores) throws {

@@ -1,6 +1,6 @@
 /// Two records repeat each other if their comparison keys are equal; two networks may be compared if their keys differ in the network
-/// alone. A twin of `scripts/records/comparable.py`, held to `tests/golden/comparison_keys.json`; docs/method.md gives the reason of
-/// each field.
+/// alone. A twin of `scripts/records/comparable.py`, held to `tests/golden/comparison_keys.json`; docs/comparability.md gives the reason
+/// of each field.
 public struct ComparisonKey: Codable, Sendable, Hashable {
     public var contentId: String
     @Nullable public var campaign: String?

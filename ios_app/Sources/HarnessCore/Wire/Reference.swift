@@ -34,10 +34,13 @@ public enum Reference: Codable, Sendable, Hashable {
 public struct TextReference: Codable, Sendable, Hashable {
     public var decisiveMargin: Double
     public var texts: [GreedyText]
+    /// Left out where it is nil; null is read as nil.
+    public var logitSample: LogitSample?
 
-    public init(decisiveMargin: Double, texts: [GreedyText]) {
+    public init(decisiveMargin: Double, texts: [GreedyText], logitSample: LogitSample? = nil) {
         self.decisiveMargin = decisiveMargin
         self.texts = texts
+        self.logitSample = logitSample
     }
 }
 
@@ -65,6 +68,29 @@ public struct GreedyText: Codable, Sendable, Hashable {
         try keys.require(!prompt.isEmpty, .prompt, "must not be empty")
         let equal = greedy.count == margins.count && greedy.count == decisive.count
         try keys.require(equal, .greedy, "greedy, margins and decisive must have one entry per step")
+    }
+}
+
+/// Some logits of the first text, which prove something where no margin is decisive: those of `tokenIds`, a row for each of the first
+/// greedy steps. `tolerance` is the largest root mean square difference, over all of them, that a right artifact may show.
+public struct LogitSample: Codable, Sendable, Hashable {
+    public var tokenIds: [Int]
+    public var rows: [[Double]]
+    public var tolerance: Double
+
+    public init(tokenIds: [Int], rows: [[Double]], tolerance: Double) {
+        self.tokenIds = tokenIds
+        self.rows = rows
+        self.tolerance = tolerance
+    }
+
+    public init(from decoder: any Decoder) throws {
+        let keys = try decoder.container(keyedBy: CodingKeys.self)
+        tokenIds = try keys.decode([Int].self, forKey: .tokenIds)
+        rows = try keys.decode([[Double]].self, forKey: .rows)
+        tolerance = try keys.decode(Double.self, forKey: .tolerance)
+        let full = !tokenIds.isEmpty && !rows.isEmpty && rows.allSatisfy { $0.count == tokenIds.count }
+        try keys.require(full, .rows, "must have one logit for each id at each step")
     }
 }
 
