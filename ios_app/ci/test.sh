@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds and tests the Swift package: with the system's Swift, else in a Debian 13 root (swift_root.sh). Says what it could not do.
 #   PYTHON=PATH   the project's interpreter, whose wheels bring the runtimes; default .venv/bin/python
+#   DEEPNARROW_ARTIFACTS=DIR   the exported tiny pair, under the repository's folder; default build/tiny-artifacts, made if it is not there
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python="${PYTHON:-.venv/bin/python}"

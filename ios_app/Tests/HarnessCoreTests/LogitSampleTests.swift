@@ -22,6 +22,7 @@ import Testing
     @Test func withoutASampleItIsAConcern() throws {
         let record = try scripted(sample: nil).run()
         #expect(record.outcome == .completed)
+        #expect(record.concerns.map(\.code) == [.notChecked])
         #expect(record.concerns.map(\.detail) == ["no step of reference.json is decisive, and it has no sample of logits"])
     }
 
@@ -36,7 +37,7 @@ import Testing
         #expect(Array(writes.prefix(9)) == ["1@0"] + text + text)
     }
 
-    /// As many as there are steps; more rows than that are refused.
+    /// Steps behind the last row are not looked at.
     @Test func fewerRowsThanSteps() throws {
         var sample = Self.sample
         sample.rows.removeLast(2)

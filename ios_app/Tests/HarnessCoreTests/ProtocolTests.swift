@@ -81,11 +81,5 @@ import Testing
         #expect(run.isDone)
     }
 
-    @Test func aReferenceWithoutDecisiveStepsIsAConcern() throws {
-        let run = try ScriptedRun()
-        try run.writeArtifact(reference: Self.noTexts)
-        #expect(try run.run().concerns.map(\.code) == [.notChecked])
-    }
-
     private static let noTexts = try! Wire.encode(Reference.text(TextReference(decisiveMargin: 0, texts: [])))
 }
