@@ -8,6 +8,7 @@ import numpy as np
 from models.pair import Arm
 from scripts.analysis.cells import Cell
 from scripts.analysis.metrics import METRICS, At, Better, MetricName
+from scripts.analysis.modes import MODE_UNITS
 from scripts.analysis.sessions import (
     SESSION_SD,
     TOLERANCE,
@@ -21,7 +22,7 @@ from scripts.analysis.sessions import (
     rests,
 )
 from scripts.analysis.verdict import MIN_RUNS
-from scripts.records.comparable import DeviceKey, ProtocolKey, Setup
+from scripts.records.comparable import DeviceKey, HarnessKey, ProtocolKey, Setup
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,12 +136,12 @@ def compare_results(
     found: list[tuple[Cell, Cell]] = []
     incomparable: list[Incomparable] = []
     for network in [each for each in new if each in old]:
-        partners = [(a, b) for a in old[network] for b in new[network] if _differs(a, b, allow_harness) is None]
-        if partners:
-            found.append(partners[-1])
-        else:
-            reason = _differs(old[network][-1], new[network][-1], allow_harness)
-            incomparable.append(Incomparable(network.label, reason or ""))
+        matched = _partners(old[network], new[network], allow_harness)
+        found += matched.values()
+        for cell in new[network]:
+            if _conditions(cell) not in matched:
+                reason = _differs(old[network][-1], cell, allow_harness)
+                incomparable.append(Incomparable(network.label, reason or ""))
     missing = tuple(each.label for each in [*old, *new] if (each in old) != (each in new))
     limits = Limits(tolerance, session_sd, METRICS[metric].floor)
     networks, factors = _judged([_measured(a, b, metric) for a, b in found], limits)
@@ -148,6 +149,17 @@ def compare_results(
         metric=metric, limits=limits, networks=networks, factors=factors, incomparable=tuple(incomparable),
         missing=missing,
     )  # fmt: skip
+
+
+def _partners(old: Sequence[Cell], new: Sequence[Cell], allow_harness: bool) -> dict[Setup, tuple[Cell, Cell]]:
+    """For each condition that both sides measured, the cells that ran last under it."""
+    return {_conditions(b): (a, b) for b in new for a in old if _differs(a, b, allow_harness) is None}
+
+
+def _conditions(cell: Cell) -> Setup:
+    """Conditions without what is tried: runtime and harness."""
+    setup = cell.key.setup.conditions
+    return replace(setup, runtime=None, harness=HarnessKey("", "", None, False))
 
 
 def _networks(cells: Iterable[Cell]) -> dict[_Network, list[Cell]]:
@@ -198,7 +210,8 @@ def _measured(baseline: Cell, candidate: Cell, metric: MetricName) -> _Measured:
         refusal = "a run has a value that is not above 0, and so no ratio"
     pair = None
     if not refusal:
-        pair = Pair(1 / old, 1 / new) if METRICS[metric].better is Better.HIGHER else Pair(old, new)
+        sides = (1 / old, 1 / new) if METRICS[metric].better is Better.HIGHER else (old, new)
+        pair = Pair(*sides, may_have_modes=METRICS[metric].unit in MODE_UNITS)
     return _Measured(baseline, candidate, ordered, pair, refusal)
 
 

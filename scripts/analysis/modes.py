@@ -18,7 +18,7 @@ _SPREADS = 5.0
 _NORMAL_MAD = 1.4826
 # Sides with fewer runs have no quartile worth the name.
 _LEAST_RUNS = 5
-_UNITS = (Unit.MS, Unit.TOKENS_PER_S, Unit.GB_PER_S)
+MODE_UNITS = (Unit.MS, Unit.TOKENS_PER_S, Unit.GB_PER_S)
 _EQUAL = 1e-12
 
 
@@ -48,7 +48,7 @@ class Modes:
 
 def find_modes(a: np.ndarray, b: np.ndarray, metric: Metric) -> Modes | None:
     """The two modes of runs with values above 0; None where there is one, and for metrics of no time or speed."""
-    if min(len(a), len(b)) < _LEAST_RUNS or metric.unit not in _UNITS:
+    if min(len(a), len(b)) < _LEAST_RUNS or metric.unit not in MODE_UNITS:
         return None
     lined_a, lined_b = (_lined_up(side, metric) for side in (a, b))
     pooled = np.sort(np.concatenate([lined_a, lined_b]))

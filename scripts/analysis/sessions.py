@@ -112,10 +112,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The runs of a network in both sessions, one positive number each, larger is worse."""
+    """The runs of a network in both sessions, one positive number each, larger is worse.
+
+    Attributes:
+        may_have_modes: the numbers are of times or speeds, whose runs fall into a fast and a slow mode.
+    """
 
     baseline: np.ndarray
     candidate: np.ndarray
+    may_have_modes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,7 +306,7 @@ def _spread(values: np.ndarray) -> float:
 
 def _shift(pair: Pair) -> _Shift:
     a, b = pair.candidate, pair.baseline
-    modes = find_modes(a, b, DECODE_P50)
+    modes = find_modes(a, b, DECODE_P50) if pair.may_have_modes else None
     refusal = None
     if modes is not None:
         refusal = f"{modes.sentence}; the fast mode is left with fewer than {MIN_RUNS} on a side"

@@ -130,7 +130,8 @@ ANSWERS: tuple[Answer, ...] = (
     _adb("insufficient permissions", _NO_RULE, _UDEV, person=True),
     _adb("LIBUSB_ERROR_ACCESS", _NO_RULE, _UDEV, person=True),
     _adb("LIBUSB_ERROR_BUSY", _HELD, _CLOSE),
-    _adb("resource busy", _HELD, _CLOSE),
+    _adb("libusb: resource busy", _HELD, _CLOSE),
+    _adb("usb: device or resource busy", _HELD, _CLOSE),
     _adb(
         "more than one device with serial",
         "two devices share one serial number, and adb cannot tell them apart",
@@ -232,11 +233,12 @@ ANSWERS: tuple[Answer, ...] = (
     _adb("DeadObject", "a service of Android has died", _WAIT),
     _adb("Is the system running", "Android is not up", _WAIT),
     _adb("Failed transaction", "a service of Android has died", _WAIT),
-    _adb(" starting", "Android is not up", _WAIT),
+    _adb("signature matching", "the installed harness was signed with another key", _UNINSTALL, person=True),
     _adb("WRITE_SECURE_SETTINGS", "this maker lets adb change no settings", _SECURITY, person=True),
     _adb("INJECT_EVENTS", "this maker lets adb press no keys", _SECURITY, person=True),
     _adb("Permission denial", _LESS, _SECURITY, person=True),
     _adb("SecurityException", _LESS, _SECURITY, person=True),
+    _adb(" starting", "Android is not up", _WAIT),
     _adb(
         "find instrumentation",
         "the harness is not installed, or not for this user",
@@ -260,7 +262,8 @@ ANSWERS: tuple[Answer, ...] = (
         "install it by hand: adb install -r -t HARNESS.apk, and look at the screen",
     ),
     _adb("not done after", "adb has lost the phone, or the phone is very busy", _CABLE),
-    _adb("not found", "adb does not see the phone", _LIST),
+    _adb("' not found", "adb does not see the phone", _LIST),
+    _adb("device not found", "adb does not see the phone", _LIST),
     # iPhones.
     _apple("tunnelState unavailable", "the iPhone is not in reach", "plug the iPhone in again and unlock it"),
     _apple("no space", "the storage is full", "free space on the iPhone", FailureKind.STORAGE),
@@ -271,7 +274,8 @@ ANSWERS: tuple[Answer, ...] = (
     _apple("developer image", _IMAGE, _MOUNT),
     _apple("passcode", "the iPhone is locked", _UNLOCK, person=True),
     _apple("PasswordProtected", "the iPhone is locked", _UNLOCK, person=True),
-    _apple("locked", "the iPhone is locked", _UNLOCK, person=True),
+    _apple("is locked", "the iPhone is locked", _UNLOCK, person=True),
+    _apple("device locked", "the iPhone is locked", _UNLOCK, person=True),
     _apple("pair record", _UNPAIRED, _TRUST, person=True),
     _apple("PairRecord", _UNPAIRED, _TRUST, person=True),
     _apple("InvalidHostID", _UNPAIRED, _TRUST, person=True),
@@ -297,5 +301,6 @@ ANSWERS: tuple[Answer, ...] = (
 
 def find_answer(speaker: Speaker, text: str) -> Answer | None:
     """The first row of this speaker whose fragment stands in `text`."""
-    folded = text.casefold()
+    # What adb tells of its own server's start is no answer of a phone.
+    folded = "\n".join(line for line in text.splitlines() if not line.startswith("* daemon")).casefold()
     return next((row for row in ANSWERS if row.speaker is speaker and row.fragment.casefold() in folded), None)

@@ -51,10 +51,11 @@ REASONS: dict[int, Cause] = {
     15: Cause(_DEVICE, "its package was changed", "leave the phone alone during a campaign"),
     16: Cause(_DEVICE, "its package was replaced", "leave the phone alone during a campaign"),
 }
-# These words of a subreason or description count whatever the reason is.
+# These words of a subreason or description count, but for reasons that say how the app itself ended.
 _MEMORY_WORDS = re.compile(
     r"oom[ _-]?kill|memory[ _-]?pressure|low[ _-]?mem|lmkd?\b|out of memory|oom_adj|lowmemorykiller", re.IGNORECASE
 )
+_OWN_DEATHS = (1, 4, 5, 6)
 # The last words of allocators and runtimes that got no memory.
 _NO_MEMORY = re.compile(
     r"scudo error: .*(?:map failure|out of memory|allocat)|bad_alloc|out of memory|outofmemoryerror|"
@@ -62,6 +63,8 @@ _NO_MEMORY = re.compile(
     r"jemalloc.*(?:fail|error)|mmap.*failed",
     re.IGNORECASE,
 )
+# With one of these the system refused a mapping, and memory was not why.
+_OTHER_REFUSAL = re.compile(r"permission denied|not permitted|invalid argument|no such", re.IGNORECASE)
 _OWN_END = re.compile(r"due to finished inst\b")
 _OTHER_START = re.compile(r"due to start instr\b")
 # A line of logcat in its format `threadtime`: month-day, time, process, thread, level, tag and text.
@@ -111,7 +114,7 @@ class ExitInfo:
         number = self.reason
         known = REASONS.get(-1 if number is None else number, Cause(_CRASHED, "Android gives no reason"))
         named = _find(r"\bsubreason=(.*?)(?=\s+\w+=|$)", self.text) + " " + _find(r"\bdescription=(.*)", self.text)
-        if known.failure is not _CRASHED and _MEMORY_WORDS.search(named):
+        if number not in _OWN_DEATHS and _MEMORY_WORDS.search(named):
             return REASONS[3]
         if number == 10 and _OTHER_START.search(named):
             return Cause(_DEVICE, "another `am instrument` started the harness", "somebody else uses this phone")
@@ -184,7 +187,7 @@ def crashes_of(log: str) -> str:
 def ran_out_of_memory(crash_log: str) -> str | None:
     """The line of a crash log that says so, or None."""
     lines = (line.strip() for line in crash_log.splitlines())
-    return next((line for line in lines if _NO_MEMORY.search(line)), None)
+    return next((line for line in lines if _NO_MEMORY.search(line) and not _OTHER_REFUSAL.search(line)), None)
 
 
 def _find(pattern: str, text: str) -> str:

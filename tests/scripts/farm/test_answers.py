@@ -47,7 +47,7 @@ ADB_TEXTS = {
     "adb: error: failed to copy 'a' to 'b': remote couldn't create file: No space left on device": "no space left",
     "adb install: not done after 300 s": "install: not done",
     "adb push: not done after 120 s": "not done after",
-    "error: device 'R5CT30' not found": "not found",
+    "error: device 'R5CT30' not found": "' not found",
     "R5CT30 starting": " starting",
     "failed to connect to '10.0.0.7:5555': Connection refused": "connection refused",
     "more than one device with serial 0123456789ABCDEF": "more than one device with serial",
@@ -84,7 +84,14 @@ def test_what_only_a_person_can_mend_is_not_tried_again_and_what_passes_is() -> 
         "unauthorized",
         "udev",
     )
-    passing = ("offline", "find service", "System has crashed", "no space left", "not found", "VERIFICATION_TIMEOUT")
+    passing = (
+        "offline",
+        "find service",
+        "System has crashed",
+        "no space left",
+        "device not found",
+        "VERIFICATION_TIMEOUT",
+    )
     needed = {row.fragment: row.needs_person for row in ANSWERS if row.speaker is Speaker.ADB}
     assert [needed[each] for each in person] == [True] * len(person)
     assert [needed[each] for each in passing] == [False] * len(passing)
@@ -96,3 +103,17 @@ def test_space_is_storage_and_other_speakers_rows_are_not_looked_at() -> None:
     assert row.failure is FailureKind.STORAGE
     assert find_answer(Speaker.APPLE, "unauthorized") is None
     assert find_answer(Speaker.ADB, "all is well") is None
+
+
+def test_fragments_do_not_match_what_only_looks_alike() -> None:
+    """The banner of adb's own server, a missing command of the phone's shell, and words inside other words."""
+    signature = (
+        "java.lang.SecurityException: Permission Denial: starting instrumentation X does not have a signature matching"
+    )
+    found = find_answer(Speaker.ADB, signature)
+    assert found is not None
+    assert found.needs_person
+    assert find_answer(Speaker.ADB, "* daemon not running; starting now at tcp:5037") is None
+    assert find_answer(Speaker.ADB, "/system/bin/sh: cmd: inaccessible or not found") is None
+    assert find_answer(Speaker.ADB, "rm: /data/x: Device or resource busy") is None
+    assert find_answer(Speaker.APPLE, "the connection was blocked by a firewall") is None

@@ -40,6 +40,7 @@ STOP = f"{USER} subreason=21 (FORCE STOP) status=0|rss=618MB description=stop de
         (f"reason=2 (SIGNALED) {NONE} status=9|rss=1.6GB description=null", MEMORY, "probably"),
         (f"reason=2 (SIGNALED) {NONE} status=9|rss=0.00 description=null", MEMORY, "probably"),
         (f"reason=2 (SIGNALED) {NONE} status=9|rss=84MB description=null", DEVICE, "does not say by what"),
+        (f"reason=2 (SIGNALED) {NONE} status=9|rss=200MB description=lmkd oom kill", MEMORY, "memory"),
         (f"reason=2 (SIGNALED) {NONE} status=11|rss=1.6GB description=null", CRASHED, "signal"),
         (f"{STOP} RemoveTaskMemoryClean", DEVICE, "cleaner"),
         (f"{STOP} start instr", DEVICE, "another `am instrument`"),
@@ -150,6 +151,8 @@ def test_last_words_of_a_process_without_memory(text: str) -> None:
 
 
 def test_other_last_words() -> None:
+    assert ran_out_of_memory(line("DEBUG", "mmap of model.pte failed: Permission denied")) is None
+    assert ran_out_of_memory(line("DEBUG", "failed to map segment from shared object: Operation not permitted")) is None
     assert ran_out_of_memory(line("DEBUG", "Abort message: 'Check failed: index < size'")) is None
     assert (
         ran_out_of_memory(line("DEBUG", "Abort message: 'Scudo ERROR: corrupted chunk header at address 0x1'")) is None
