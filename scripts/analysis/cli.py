@@ -16,7 +16,7 @@ from scripts.analysis.foreign import foreign_tables
 from scripts.analysis.health import device_health
 from scripts.analysis.history import find_steps, series_of
 from scripts.analysis.llama_bench import read_llama_bench
-from scripts.analysis.metrics import METRICS, MetricName
+from scripts.analysis.metrics import METRICS, Better, MetricName
 from scripts.analysis.pairs import pair_verdicts
 from scripts.analysis.price.budget import audit_budgets
 from scripts.analysis.price.display import PRICE_NOTE, price_tables
@@ -195,6 +195,7 @@ def compare(
     Exit code 0: no network of both sides is worse by more than the tolerance; 1: one became worse; 3: cannot tell, as
     conditions differ, runs are too few, or only one side measured a network; the output names the runs needed.
     """
+    _check_direction(metric)
     sides = _load(baseline), _load(candidate)
     comparison = compare_results(*sides, metric, allow_harness, tolerance, session_sd)
     if not comparison.networks and not comparison.incomparable:
@@ -212,6 +213,7 @@ def compare(
 @app.command("history")
 def history(results: Results, metric: WhichMetric = MetricName.DECODE_P50_MS, as_json: AsJson = False) -> None:
     """Find lasting steps in each network's history on each device; a point is a campaign."""
+    _check_direction(metric)
     series = series_of(_load(results), metric)
     searched = max(1, sum(each.refusal is None for each in series))
     found = [
@@ -253,6 +255,12 @@ def import_timings(
     check_folder(out)
     path = write_foreign(timing, out, file.stem)
     say(f"{path}: {len(timing.tests)} tests of {program}")
+
+
+def _check_direction(metric: MetricName) -> None:
+    if METRICS[metric].better is Better.NEITHER:
+        known = ", ".join(name for name, each in METRICS.items() if each.better is not Better.NEITHER)
+        raise UserError(f"--metric {metric}: describes a run, nothing is better or worse by it; choose one of {known}")
 
 
 def _load(results: Path) -> list[Cell]:

@@ -143,7 +143,8 @@ def compare_results(
                 reason = _differs(old[network][-1], cell, allow_harness)
                 incomparable.append(Incomparable(network.label, reason or ""))
     missing = tuple(each.label for each in [*old, *new] if (each in old) != (each in new))
-    limits = Limits(tolerance, session_sd, METRICS[metric].floor)
+    # A floor above the tolerance would leave changes that are neither worse nor within it.
+    limits = Limits(tolerance, session_sd, min(METRICS[metric].floor, tolerance))
     networks, factors = _judged([_measured(a, b, metric) for a, b in found], limits)
     return Comparison(
         metric=metric, limits=limits, networks=networks, factors=factors, incomparable=tuple(incomparable),

@@ -287,3 +287,11 @@ def test_a_cache_larger_than_every_shape_is_told(sweep):
     output = call("price", sweep, "--cache-mb", "100000").output
     assert "every shape is below twice the cache" in output
     assert output.count("left out: ") >= 10
+
+
+@pytest.mark.parametrize("command", ["compare", "history"])
+def test_a_metric_by_which_nothing_is_worse_is_refused(tmp_path, command):
+    folders = [tmp_path] * (2 if command == "compare" else 1)
+    result = call(command, *folders, "--metric", "probe_gb_per_s")
+    assert result.exit_code == 2
+    assert "--metric probe_gb_per_s: describes a run" in result.output
