@@ -168,7 +168,7 @@ def test_dry_run_writes_nothing(tmp_path: Path) -> None:
         (["pair", "--like", "/nowhere"], ["/nowhere"]),
         (["generate", "/nowhere", "hello"], ["/nowhere", "manifest.json"]),
         (["all", "--max-context", "64", "--prefill-chunk", "32"], ["64", "128"]),
-        (["sweep", "--scheme", "int8"], ["6x1280", "160 MB"]),
+        (["sweep", "--scheme", "int8"], ["8x1280", "160 MB"]),
         (["pair", "--layers", "\u00b2,1"], ["\u00b2,1"]),
         (["pair", "--layers", "12,30"], ["'12,30'"]),
         (["pair", "--params", "125M", "--layers", "30,28"], ["28 layers"]),

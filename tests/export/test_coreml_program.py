@@ -40,7 +40,7 @@ def test_swapped_layers_show_in_the_stored_weights(tiny: TransformerShape, tmp_p
     with edited_operations(tmp_path) as operations:
         linears = [operation for operation in operations if operation.type == "linear"]
         # gate and up of layers 0 and 1
-        first, second = (linears[index].inputs["weight"].arguments[0] for index in (2, 6))
+        first, second = (linears[index].inputs["weight"].arguments[0] for index in (3, 8))
         first.name, second.name = second.name, first.name
     after = dict(TARGET.stored_tensors(spec, tmp_path))
     for name, other in ((0, 1), (1, 0)):
@@ -105,6 +105,7 @@ def test_only_tokens_and_context_are_unknown_sizes(form: AttentionForm, tmp_path
         (None, 32),  # rows of the rotary tables
         (1, None, 1),  # norms
         (1, None, 96), (1, None, 192), (1, None, 320), (1, None, 160),  # hidden, query, packed projections
+        (1, None, 128),  # keys and values, packed
         (1, None, 10, 32), (1, None, 6, 32), (1, 10, None, 32),  # heads
         (1, 6, None, 32), (1, 6, None, 16), (1, 2, None, 32), (1, 2, None, 16),  # queries, keys, values, halves
     }  # fmt: skip

@@ -85,8 +85,9 @@ def test_every_claim_has_a_row_with_a_definition_and_without_input_nothing_is_in
 
 
 def test_sizes_are_computed_without_any_run():
-    assert answer(Claim.PARAMETER_READS) is Answer.DOES_NOT_HOLD
-    assert answer(Claim.BANDWIDTH) is Answer.DOES_NOT_HOLD
+    # The wide arms have larger tables, which int4 keeps at 8 bits: of equal parameters they read 4 % more bytes.
+    assert answer(Claim.PARAMETER_READS) is Answer.DEPENDS
+    assert answer(Claim.BANDWIDTH) is Answer.DEPENDS
     reads = row(Claim.PARAMETER_READS)
     told = [text for text in reads.measured if "follows from the matching" in text]
     assert len(told) == len(reads.measured) - 1  # all but the article's own pair, whose totals differ
@@ -251,7 +252,7 @@ def test_another_gap_with_the_same_winner_is_told_and_is_no_support():
 
 
 def test_a_device_without_a_winner_decides_nothing_about_hardware():
-    found = row(Claim.HARDWARE, records=campaign(phone("one", 20e3), phone("two", 0.0)))
+    found = row(Claim.HARDWARE, records=campaign(phone("one", 20e3), phone("two", 7.2e3)))
     assert found.answer is Answer.NOT_MEASURED
     assert "no winner on at least one of them" in found.measured[0]
 
