@@ -7,7 +7,7 @@ are held to `tests/golden/comparison_keys.json`.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from export.quantization import Scheme
 from export.targets.base import TargetName
@@ -142,22 +142,7 @@ class ComparisonKey:
 
 def protocol_fields(protocol: ProtocolKey) -> Mapping[str, KeyValue]:
     """The protocol's part of a key, as JSON: the farm plans by it before there is a record."""
-    return {
-        "num_threads": protocol.num_threads,
-        "backend": protocol.backend,
-        "load_mode": protocol.load_mode,
-        "prompt_lengths": list(protocol.prompt_lengths),
-        "prefill_repetitions": protocol.prefill_repetitions,
-        "contexts": list(protocol.contexts),
-        "decode_steps": protocol.decode_steps,
-        "warm_up_steps": protocol.warm_up_steps,
-        "sustained_s": protocol.sustained_s,
-        "token_seed": protocol.token_seed,
-        "probe_buffer_bytes": protocol.probe_buffer_bytes,
-        "probe_passes": protocol.probe_passes,
-        "max_context": protocol.max_context,
-        "prefill_chunk": protocol.prefill_chunk,
-    }
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(protocol).items()}
 
 
 def protocol_key(protocol: Protocol, max_context: int, prefill_chunk: int) -> ProtocolKey:
